@@ -1,0 +1,50 @@
+"""Errors that people can repair: bad input, a damaged run, a lost cluster."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class CellSearchError(Exception):
+    """Bad input, told in one line: what, where, what was expected, how to repair."""
+
+    exit_code = 2
+
+
+class CellError(CellSearchError):
+    """A cell's text or graph is not a valid cell, or does not fit the given sizes."""
+
+
+class SpaceError(CellSearchError):
+    """A search space file cannot be read or makes no sense."""
+
+
+class TaskError(CellSearchError):
+    """A task or its data cannot be used."""
+
+
+class ExperimentError(CellSearchError):
+    """An experiment file is missing, malformed or asks for the impossible."""
+
+
+class RunError(CellSearchError):
+    """A run folder cannot be used as asked."""
+
+
+class DiskError(CellSearchError):
+    """The disk is full or does not accept what has to be written."""
+
+    exit_code = 74
+
+
+class ClusterError(CellSearchError):
+    """The machinery under the workers went away; trying again later may help."""
+
+    exit_code = 75
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return ``" (did you mean 'x'?)"`` for the known word nearest to `word`, or ``""``."""
+    close = difflib.get_close_matches(word[:80], list(known), n=1, cutoff=0.5)
+    return f" (did you mean {close[0]!r}?)" if close else ""
