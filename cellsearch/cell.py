@@ -1,0 +1,182 @@
+"""`Cell`: the immutable computation graph of a recurrent cell."""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import networkx as nx
+
+from cellsearch import normal as normal_form
+from cellsearch import notation, printing, shapes
+from cellsearch.errors import CellError, nearest
+from cellsearch.graph import Graph, Node
+from cellsearch.operators import LEAVES, OPERATORS
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Cell:
+    """A recurrent cell without weights: what one step computes from x_t and the states at t-1.
+
+    Made by `Cell.parse`, `Cell.read` or `Cell.from_graph`. Cells are equal when their ids are: when
+    they are the same graph up to names, order of statements, dead code and the like. A cell keeps
+    the text it was made from; what runs and what is counted is its normal form.
+    """
+
+    text: str
+    structure: Graph
+
+    @classmethod
+    def parse(cls, text: str) -> Cell:
+        """Read a cell from its text form.
+
+        Raises CellError that names the line, what was found there and what was expected.
+        """
+        cell = cls(text.strip("\n") + "\n", notation.parse(text))
+        shapes.widths(cell.normal)
+        return cell
+
+    @classmethod
+    def read(cls, path: str | os.PathLike[str]) -> Cell:
+        """Read a cell from a text file.
+
+        Raises CellError if the file cannot be read, is too long or holds no valid cell.
+        """
+        try:
+            with Path(path).open("rb") as file:
+                data = file.read(notation.MAX_TEXT + 1)
+            return cls.parse(data.decode("utf-8"))
+        except OSError as error:
+            raise CellError(f"{path}: {error.strerror}; expected a cell file") from None
+        except UnicodeDecodeError:
+            raise CellError(f"{path}: not UTF-8 text; expected a cell file") from None
+        except CellError as error:
+            raise CellError(f"{path}: {error}") from None
+
+    @classmethod
+    def from_graph(cls, graph: nx.MultiDiGraph) -> Cell:
+        """Build a cell from a graph as `graph` returns it; any node keys will do.
+
+        Names are kept where they are valid and free. Raises CellError that names the node if
+        there is a cycle, an unknown operator, or arguments that do not fit.
+        """
+        return cls.parse(printing.format_graph(_plain(graph)))
+
+    @property
+    def graph(self) -> nx.MultiDiGraph:
+        """A copy of the graph: nodes with op, name and attributes; edge keys are argument slots.
+
+        Nodes are 0, 1, ... in topological order; `graph.graph["states"]` maps each carried state, h
+        first, to the node that updates it, `graph.graph["output"]` is the output's node or None.
+        """
+        graph = nx.MultiDiGraph(states=dict(self.structure.states), output=self.structure.output)
+        for index, node in enumerate(self.structure.nodes):
+            graph.add_node(index, op=node.op, name=node.name, attributes=dict(node.attributes))
+            for slot, arg in enumerate(node.args):
+                graph.add_edge(arg, index, key=slot)
+        return graph
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """The nodes as they were written, in topological order."""
+        return self.structure.nodes
+
+    @cached_property
+    def normal(self) -> Graph:
+        """The normal form: what runs, what is counted, what seeds are drawn for."""
+        return normal_form.normalise(self.structure)
+
+    @cached_property
+    def id(self) -> str:
+        """The identity: equal exactly for cells with equal normal forms."""
+        return normal_form.identity(self.normal)
+
+    @cached_property
+    def states(self) -> tuple[str, ...]:
+        """The carried states, h first, then as they appear; states that nothing reads are gone."""
+        live = {name for name, _ in self.normal.states}
+        return tuple(name for name, _ in self.structure.states if name in live)
+
+    @property
+    def has_output(self) -> bool:
+        """Whether the output differs from the new h."""
+        return self.normal.output is not None
+
+    def parameters(self, input_size: int, hidden_size: int) -> int:
+        """Return the number of learned numbers of one layer in one direction.
+
+        Raises CellError if x enters elementwise operators and the sizes differ.
+        """
+        shapes.widths(self.normal, input_size, hidden_size)
+        tensors = shapes.learned_tensors(self.normal)
+        return sum(math.prod(tensor.sizes(input_size, hidden_size)) for tensor in tensors)
+
+    def operations(self, input_size: int, hidden_size: int) -> int:
+        """Return the multiply-adds and elementwise operations of one step of one sequence."""
+        return shapes.operations(self.normal, input_size, hidden_size)
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __repr__(self) -> str:
+        return f"<Cell {self.id}: {len(self.normal.nodes)} nodes, states {', '.join(self.states)}>"
+
+    def __eq__(self, other: object) -> bool:
+        return self.id == other.id if isinstance(other, Cell) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+
+def _plain(graph: nx.MultiDiGraph) -> Graph:
+    """Check a networkx graph and return it as plain nodes."""
+    try:
+        order = list(nx.lexicographical_topological_sort(graph, key=_position(graph)))
+    except nx.NetworkXUnfeasible:
+        cycle = " -> ".join(str(source) for source, *_ in nx.find_cycle(graph))
+        raise CellError(
+            f"cell graph: a cycle within one step ({cycle}); a loop must go through a state at t-1"
+        ) from None
+    index = {key: position for position, key in enumerate(order)}
+    nodes = tuple(_node(graph, key, index) for key in order)
+    states = graph.graph.get("states") or {}
+    output = graph.graph.get("output")
+    for name, key in [*states.items(), *([("output", output)] if output is not None else [])]:
+        if key not in index:
+            raise CellError(f"cell graph: {name} is updated by {key!r}, which is not a node")
+    if "h" not in states:
+        raise CellError("cell graph: graph.graph['states'] has no 'h'; every cell carries h")
+    updates = tuple((name, index[key]) for name, key in states.items())
+    return Graph(nodes, updates, None if output is None else index[output])
+
+
+def _position(graph: nx.MultiDiGraph) -> object:
+    """Keep the order of insertion where the edges leave a choice."""
+    positions = {key: position for position, key in enumerate(graph)}
+    return positions.__getitem__
+
+
+def _node(graph: nx.MultiDiGraph, key: object, index: dict[object, int]) -> Node:
+    data = graph.nodes[key]
+    op, name = data.get("op"), data.get("name") or ""
+    if op not in OPERATORS and op not in LEAVES:
+        raise CellError(
+            f"cell graph, node {key!r}: unknown operator {op!r}"
+            f"{nearest(str(op), [*OPERATORS, *LEAVES])}"
+        )
+    slots = {slot: index[source] for source, _, slot in graph.in_edges(key, keys=True)}
+    if sorted(slots) != list(range(len(slots))) or len(slots) != graph.in_degree(key):
+        raise CellError(
+            f"cell graph, node {key!r}: argument slots are {sorted(slots)}; expected 0, 1, ... once "
+            "each"
+        )
+    args = tuple(slots[slot] for slot in range(len(slots)))
+    low, high = (0, 0) if op in LEAVES else OPERATORS[op].arity
+    if len(args) < low or (high is not None and len(args) > high):
+        raise CellError(f"cell graph, node {key!r}: {op} does not take {len(args)} arguments")
+    if op == "state" and not name:
+        raise CellError(f"cell graph, node {key!r}: a state needs the state's name")
+    return Node(op, args, tuple(sorted(data.get("attributes", {}).items())), name)

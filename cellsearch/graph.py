@@ -1,0 +1,47 @@
+"""The plain data of a cell: nodes in topological order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+Attributes = tuple[tuple[str, bool | float | str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One value of a cell.
+
+    `op` is "x", "state" (a carried state at t-1), "number", "parameter" or an operator's name;
+    `args` are the indices of earlier nodes; `attributes` are those that differ from the operator's
+    defaults, sorted by name; `name` is the state's name for a state, else the name of the statement
+    that the node is the value of, or "". `tensors` are the names of the learned tensors it owns: a
+    matrix for each argument and then the bias, if any.
+    """
+
+    op: str
+    args: tuple[int, ...] = ()
+    attributes: Attributes = ()
+    name: str = ""
+    tensors: tuple[str, ...] = ()
+
+    def attribute(self, name: str, default: bool | float | str) -> bool | float | str:
+        """Return an attribute, or the default where the node does not say it."""
+        return dict(self.attributes).get(name, default)
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """Nodes in topological order, the update of each carried state (h first), and the output.
+
+    `output` is None where the cell's output is its new h.
+    """
+
+    nodes: tuple[Node, ...]
+    states: tuple[tuple[str, int], ...]
+    output: int | None = None
+
+    @property
+    def results(self) -> tuple[int, ...]:
+        """The nodes that leave a step: the updates, then the output if it is not h."""
+        updates = tuple(node for _, node in self.states)
+        return updates if self.output is None else (*updates, self.output)

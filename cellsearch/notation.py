@@ -1,0 +1,278 @@
+"""The text form of a cell: from text to a graph.
+
+The text is a subset of Python's expressions, parsed with `ast` and never evaluated:
+
+    r = sigmoid(linear(x, h_prev))
+    h = r * h_prev + (1 - r) * tanh(linear(x, h_prev))
+"""
+
+from __future__ import annotations
+
+import ast
+import keyword
+import math
+import re
+
+from cellsearch.errors import CellError, nearest
+from cellsearch.graph import Attributes, Graph, Node
+from cellsearch.operators import INITIALISATIONS, OPERATORS, PARAMETER_ATTRIBUTES
+
+MAX_TEXT = 64 * 1024
+"""Longest cell text, in bytes."""
+MAX_NODES = 512
+"""Most nodes that a text may spell out."""
+MAX_DEPTH = 60
+"""Deepest nesting of one expression."""
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}\Z")
+_ALLOWED = re.compile(r"[A-Za-z0-9_ \t\n=+\-*/(),.\"']*\Z")
+_INFIX: dict[type[ast.operator], str] = {
+    ast.Add: "add",
+    ast.Sub: "sub",
+    ast.Mult: "mul",
+    ast.Div: "div",
+}
+
+
+def check_name(name: str) -> str | None:
+    """Return why a statement cannot have this name, or None if it can."""
+    if not _NAME.match(name) or keyword.iskeyword(name):
+        return "a name begins with a letter and has at most 64 letters, digits and underscores"
+    if name == "x" or name.endswith("_prev"):
+        return "x and names that end in _prev are inputs of the cell and cannot be assigned"
+    if name in OPERATORS or name == "parameter":
+        return "it is the name of an operator"
+    return None
+
+
+def parse(text: str) -> Graph:
+    """Return the graph that a text says.
+
+    Raises CellError with the line, what was found there and what was expected.
+    """
+    if len(text) > MAX_TEXT or len(text.encode("utf-8", "replace")) > MAX_TEXT:
+        raise CellError(f"cell text is longer than {MAX_TEXT // 1024} KiB, the most that is read")
+    code = "\n".join(line.partition("#")[0] for line in text.split("\n"))
+    for number, line in enumerate(code.split("\n"), start=1):
+        if not _ALLOWED.match(line):
+            bad = next(character for character in line if not _ALLOWED.match(character))
+            raise CellError(f"cell, line {number}: unexpected character {bad!r}")
+    try:
+        module = ast.parse(code)
+    except SyntaxError as error:
+        raise CellError(
+            f"cell, line {error.lineno}: {error.msg}; expected statements such as "
+            "`h = tanh(linear(x, h_prev))`"
+        ) from None
+    except (RecursionError, MemoryError, ValueError):
+        raise CellError("cell: an expression is nested too deeply or a number too long") from None
+    return _Reader().read(module)
+
+
+class _Reader:
+    """Builds the graph statement by statement."""
+
+    def __init__(self) -> None:
+        self.nodes: list[Node] = []
+        self.names: dict[str, int] = {}
+        self.leaves: dict[str, int] = {}  # "x" and the *_prev that were read, in that order
+        self.owners: set[str] = set()  # names under which learned tensors are kept
+        self.appearance: list[str] = []
+        self.statement = ""
+        self.count = 0  # owners of learned tensors in this statement
+
+    def read(self, module: ast.Module) -> Graph:
+        for statement in module.body:
+            self._statement(statement)
+        previous = [name.removesuffix("_prev") for name in self.leaves if name != "x"]
+        for name in previous:
+            if name not in self.names:
+                raise CellError(
+                    f"cell: {name}_prev is read but {name} is never assigned; "
+                    f"add a statement `{name} = ...`{nearest(name, self.names)}"
+                )
+        if "h" not in self.names:
+            raise CellError("cell: h is never assigned; every cell carries h, say `h = ...`")
+        states = ["h", *(name for name in self.appearance if name in previous and name != "h")]
+        updates = tuple((name, self.names[name]) for name in dict.fromkeys(states))
+        return Graph(tuple(self.nodes), updates, self.names.get("output"))
+
+    def _statement(self, statement: ast.stmt) -> None:
+        where = f"cell, line {statement.lineno}"
+        if not (
+            isinstance(statement, ast.Assign)
+            and len(statement.targets) == 1
+            and isinstance(statement.targets[0], ast.Name)
+        ):
+            raise CellError(f"{where}: expected a statement of the form `name = expression`")
+        name = statement.targets[0].id
+        reason = check_name(name)
+        if reason is not None:
+            raise CellError(f"{where}: {name!r} cannot be assigned: {reason}")
+        if name in self.names:
+            raise CellError(f"{where}: {name!r} is assigned twice; choose another name")
+        if name in self.owners:
+            raise CellError(
+                f"{where}: {name!r} already names learned tensors of an earlier statement; "
+                "choose another name"
+            )
+        self.statement, self.count = name, 0
+        index = self._expression(statement.value, 0)
+        self.appearance.append(name)
+        node = self.nodes[index]
+        if node.name == "" and node.op not in ("x", "state", "number"):
+            self.nodes[index] = Node(node.op, node.args, node.attributes, name, node.tensors)
+        self.names[name] = index
+
+    def _add(self, node: Node) -> int:
+        if len(self.nodes) >= MAX_NODES:
+            raise CellError(f"cell: more than {MAX_NODES} nodes")
+        self.nodes.append(node)
+        return len(self.nodes) - 1
+
+    def _expression(self, tree: ast.expr, depth: int) -> int:
+        where = f"cell, line {tree.lineno}"
+        if depth > MAX_DEPTH:
+            raise CellError(
+                f"{where}: more than {MAX_DEPTH} levels of nesting; give parts names of their own"
+            )
+        if isinstance(tree, ast.Name):
+            return self._name(tree.id, where)
+        if isinstance(tree, ast.Constant):
+            return self._number(tree.value, where)
+        if isinstance(tree, ast.UnaryOp) and isinstance(tree.op, ast.USub):
+            if isinstance(tree.operand, ast.Constant):
+                return self._number(tree.operand.value, where, sign=-1.0)
+            return self._add(Node("neg", (self._expression(tree.operand, depth + 1),)))
+        if isinstance(tree, ast.BinOp) and type(tree.op) in _INFIX:
+            left = self._expression(tree.left, depth + 1)
+            return self._add(
+                Node(_INFIX[type(tree.op)], (left, self._expression(tree.right, depth + 1)))
+            )
+        if isinstance(tree, ast.Call) and isinstance(tree.func, ast.Name):
+            return self._call(tree, tree.func.id, where, depth)
+        raise CellError(
+            f"{where}: expected a name, a number, + - * / or an operator such as tanh(...)"
+        )
+
+    def _name(self, name: str, where: str) -> int:
+        if name in self.names:
+            return self.names[name]
+        if name == "x" or name.endswith("_prev"):
+            if name not in self.leaves:
+                state = name.removesuffix("_prev")
+                if name != "x" and check_name(state) is not None:
+                    raise CellError(f"{where}: {name!r}: {state!r} cannot be a state's name")
+                if name == "output_prev":
+                    raise CellError(f"{where}: the output is not carried; carry a state instead")
+                self.appearance.append(state)
+                self.leaves[name] = self._add(
+                    Node("x") if name == "x" else Node("state", name=state)
+                )
+            return self.leaves[name]
+        known = [*self.names, "x", "h_prev"]
+        raise CellError(
+            f"{where}: {name!r} is used before it is assigned{nearest(name, known)}; "
+            f"for its value at t-1 write {name}_prev"
+        )
+
+    def _number(self, value: object, where: str, sign: float = 1.0) -> int:
+        value = _as_float(value, where)
+        return self._add(Node("number", attributes=(("value", _finite(sign * value, where)),)))
+
+    def _call(self, tree: ast.Call, op: str, where: str, depth: int) -> int:
+        row = OPERATORS.get(op)
+        if row is None and op != "parameter":
+            raise CellError(
+                f"{where}: unknown operator {op!r}{nearest(op, [*OPERATORS, 'parameter'])}"
+            )
+        low, high = (0, 0) if row is None else row.arity
+        count = len(tree.args)
+        if count < low or (high is not None and count > high):
+            expected = f"{low}" if low == high else f"at least {low}"
+            raise CellError(f"{where}: {op} takes {expected} arguments, found {count}")
+        attributes = _attributes(tree, op, where)
+        # The owner is named before its arguments: the outermost linear of `i` is `i`.
+        owner = "" if row is not None and not row.owns_tensors else self._owner(where)
+        args = tuple(self._expression(argument, depth + 1) for argument in tree.args)
+        return self._add(
+            Node(op, args, attributes, "", _tensors(op, owner, len(args), dict(attributes)))
+        )
+
+    def _owner(self, where: str) -> str:
+        self.count += 1
+        owner = self.statement if self.count == 1 else f"{self.statement}_{self.count}"
+        if owner in self.owners or (self.count > 1 and owner in self.names):
+            raise CellError(
+                f"{where}: the learned tensors of this statement would be named {owner!r}, "
+                "which is taken; rename one of the statements"
+            )
+        self.owners.add(owner)
+        return owner
+
+
+def _tensors(
+    op: str, owner: str, count: int, attributes: dict[str, bool | float | str]
+) -> tuple[str, ...]:
+    """Return the names of the learned tensors of a node."""
+    if op == "linear":
+        matrices = tuple(f"{owner}.weight_{slot}" for slot in range(count))
+        return (*matrices, f"{owner}.bias") if attributes.get("bias", True) else matrices
+    if op == "scale":
+        return (f"{owner}.weight",)
+    if op == "layer_norm":
+        return (f"{owner}.weight", f"{owner}.bias")
+    return (f"{owner}.value",) if op == "parameter" else ()
+
+
+def _attributes(tree: ast.Call, op: str, where: str) -> Attributes:
+    """Return the attributes that differ from the operator's defaults, checked, sorted by name."""
+    defaults = PARAMETER_ATTRIBUTES if op == "parameter" else OPERATORS[op].attributes
+    found: dict[str, bool | float | str] = {}
+    for argument in tree.keywords:
+        name = argument.arg
+        if name is None or name not in defaults:
+            expected = ", ".join(defaults) or "none"
+            raise CellError(
+                f"{where}: {op} has no argument {name!r}{nearest(name or '', defaults)}; "
+                f"expected: {expected}"
+            )
+        if name in found:
+            raise CellError(f"{where}: {op} has two arguments {name!r}")
+        found[name] = _attribute(argument.value, defaults[name], f"{where}: {op}: {name}")
+    if op == "linear" and found.get("bias") is False:
+        found.pop("bias_init", None)  # says nothing without a bias
+    return tuple(sorted((key, value) for key, value in found.items() if value != defaults[key]))
+
+
+def _attribute(
+    tree: ast.expr, default: bool | float | str, where: str
+) -> bool | float | str:
+    sign = 1.0
+    if isinstance(tree, ast.UnaryOp) and isinstance(tree.op, ast.USub):
+        tree, sign = tree.operand, -1.0
+    value = tree.value if isinstance(tree, ast.Constant) else None
+    if isinstance(default, bool):
+        if isinstance(value, bool) and sign > 0:
+            return value
+        raise CellError(f"{where}: expected True or False")
+    if isinstance(default, str):
+        if isinstance(value, str) and value in INITIALISATIONS:
+            return value
+        raise CellError(f"{where}: expected one of {', '.join(INITIALISATIONS)}")
+    return _finite(sign * _as_float(value, where), where)
+
+
+def _as_float(value: object, where: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise CellError(f"{where}: expected a number, found {str(value)[:40]!r}")
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
+
+
+def _finite(value: float, where: str) -> float:
+    if not math.isfinite(value):
+        raise CellError(f"{where}: expected a finite number")
+    return value + 0.0  # no negative zero

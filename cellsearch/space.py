@@ -1,0 +1,315 @@
+"""Search spaces: which cells are allowed, read from a TOML file, and cells drawn from them."""
+
+from __future__ import annotations
+
+import math
+import random
+import tomllib
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cellsearch import resources
+from cellsearch.cell import Cell
+from cellsearch.errors import SpaceError, nearest
+from cellsearch.graph import Graph
+from cellsearch.growth import grow
+from cellsearch.notation import check_name
+from cellsearch.operators import INITIALISATIONS, OPERATORS
+from cellsearch.zoo import zoo
+
+MAX_TRIES = 1000
+"""Cells that a draw grows before it gives up; a space with a fair share of valid ones needs few."""
+
+Value = bool | float | str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Space:
+    """A set of cells, said by what they may be built from and how large they may be.
+
+    A cell is judged by its normal form, so that equal cells are all inside or all outside.
+
+    Beside the limits below, some rules hold in every space: x enters nothing but linears; a linear
+    sees x, states and values of other operators, not another linear directly; no operator sees
+    the same value twice; h depends on x and on a carried state, and every state learns of x
+    sooner or later; the cell's output is h.
+
+    Attributes:
+        name: the name of the space's file, without its ending.
+        operators: names of the operators.
+        states: names of the carried states, h first; a cell may carry fewer.
+        nodes: the most operators.
+        depth: the most operators in a row, between a leaf and the update of a state.
+        matrices: the most weight matrices, one for each argument of a linear.
+        carry: whether a state may reach an update without passing through a linear.
+        numbers: constants that may stand as the first argument of sub, as in ``1 - z``.
+        attributes: by operator and attribute, the values allowed beside the default.
+        seeds: known cells of the space that a strategy may begin with.
+    """
+
+    name: str
+    operators: tuple[str, ...]
+    states: tuple[str, ...] = ("h",)
+    nodes: int = 12
+    depth: int = 8
+    matrices: int = 8
+    carry: bool = True
+    numbers: tuple[float, ...] = ()
+    attributes: tuple[tuple[str, str, tuple[Value, ...]], ...] = ()
+    seeds: tuple[str, ...] = ()
+
+    def draw(self, rng: random.Random) -> Cell:
+        """Return a cell of the space, grown at random; sizes are spread over what is allowed.
+
+        Raises:
+            SpaceError: if a thousand tries gave no cell of the space, as when its limits leave
+                no room for any.
+        """
+        reason: str | None = "nothing was tried"
+        for _ in range(MAX_TRIES):
+            cell = Cell.from_graph(grow(self, rng))
+            reason = self.contains(cell)
+            if reason is None:
+                return cell
+        raise SpaceError(
+            f"space {self.name}: {MAX_TRIES} draws gave no cell inside it, the last one because"
+            f" {reason}; allow more nodes, depth or matrices, or more operators"
+        )
+
+    def contains(self, cell: Cell) -> str | None:
+        """Return None for a cell of the space, else in one sentence why it is outside."""
+        graph = cell.normal
+        return self._judge_parts(graph) or self._judge_size(graph) or self._judge_flow(graph)
+
+    def allowed(self, operator: str, attribute: str) -> tuple[Value, ...]:
+        """Return what an operator's attribute may be beside its default."""
+        for name, key, values in self.attributes:
+            if (name, key) == (operator, attribute):
+                return values
+        return ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the space as plain JSON, in the layout of its file with the name added."""
+        attributes: dict[str, dict[str, list[Value]]] = {}
+        for operator, key, values in self.attributes:
+            attributes.setdefault(operator, {})[key] = list(values)
+        return {
+            "name": self.name,
+            "states": list(self.states),
+            "operators": list(self.operators),
+            "numbers": list(self.numbers),
+            "carry": self.carry,
+            "seeds": list(self.seeds),
+            "limits": {"nodes": self.nodes, "depth": self.depth, "matrices": self.matrices},
+            "attributes": attributes,
+        }
+
+    def _judge_parts(self, graph: Graph) -> str | None:
+        """Judge each node by itself."""
+        if graph.output is not None:
+            return "it assigns output; in a space the output is h."
+        for node in graph.nodes:
+            if node.op in ("x", "state", "number"):
+                continue
+            if node.op not in self.operators:
+                return f"it uses {node.op}, which is not among the operators."
+            for key, value in node.attributes:
+                if value not in self.allowed(node.op, key):
+                    return f"it uses {node.op} with {key}={value!r}, which is not allowed."
+            if len(set(node.args)) < len(node.args):
+                return f"one of its {node.op} sees the same value twice."
+            for slot, arg in enumerate(node.args):
+                source = graph.nodes[arg]
+                if node.op == "linear":
+                    if source.op in ("linear", "number"):
+                        return f"one of its linears sees a {source.op} directly."
+                elif source.op == "x":
+                    return f"x enters {node.op}; it may enter linear only."
+                elif source.op == "number":
+                    value = source.attribute("value", 0.0)
+                    if node.op != "sub" or slot != 0 or value not in self.numbers:
+                        return f"the number {value:g} stands in {node.op}, which is not allowed."
+        return None
+
+    def _judge_size(self, graph: Graph) -> str | None:
+        """Judge the number of states, operators and matrices, and the depth."""
+        operators = [node for node in graph.nodes if node.op in OPERATORS]
+        matrices = sum(len(node.args) for node in operators if node.op == "linear")
+        depths: list[int] = []
+        for node in graph.nodes:
+            below = [depths[arg] for arg in node.args]
+            depths.append(1 + max(below) if node.op in OPERATORS else 0)
+        for what, found, most in (
+            ("states", len(graph.states), len(self.states)),
+            ("nodes", len(operators), self.nodes),
+            ("matrices", matrices, self.matrices),
+            ("operators in a row", max(depths), self.depth),
+        ):
+            if found > most:
+                return f"it has {found} {what}; at most {most} are allowed."
+        return None
+
+    def _judge_flow(self, graph: Graph) -> str | None:
+        """Judge what the updates depend on."""
+        reads: list[frozenset[str]] = []  # the leaves that each node depends on
+        straight: list[frozenset[str]] = []  # those it reaches without a linear between
+        for node in graph.nodes:
+            own = {"x"} if node.op == "x" else {node.name} if node.op == "state" else set()
+            reads.append(frozenset(own).union(*(reads[arg] for arg in node.args)))
+            passed = [straight[arg] for arg in node.args] if node.op != "linear" else []
+            straight.append(frozenset(own).union(*passed))
+        updates = dict(graph.states)
+        if "x" not in reads[updates["h"]]:
+            return "its h does not depend on x."
+        if reads[updates["h"]] <= {"x"}:
+            return "its h does not depend on a carried state."
+        informed = {"x"}  # and the states that x reaches, at once or by way of other states
+        while more := {s for s, update in graph.states if reads[update] & informed} - informed:
+            informed |= more
+        for name, update in graph.states:
+            if name not in informed:
+                return f"its state {name} never learns of x."
+            if not self.carry and straight[update]:
+                state = min(straight[update])
+                return f"{state}_prev reaches {name} without passing through a linear."
+        return None
+
+
+def load_space(name: str | Path) -> Space:
+    """Return the space of this name, or the one that a TOML file describes.
+
+    Raises:
+        SpaceError: with the file and the key, what was expected there, and the nearest valid name.
+    """
+    path = Path(name)
+    if path.suffix != ".toml":
+        found = resources.find("search_spaces", str(name))
+        if found is None:
+            known = resources.names("search_spaces")
+            raise SpaceError(
+                f"no space is called {str(name)!r}{nearest(str(name), known)}; there are"
+                f" {', '.join(known)}; a file of your own ends in .toml"
+            )
+        path = found
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise SpaceError(f"{path}: cannot be read ({error})") from None
+    except tomllib.TOMLDecodeError as error:
+        raise SpaceError(f"{path}: not valid TOML: {error}") from None
+    return read_space(data, name=path.stem, where=str(path))
+
+
+def read_space(data: Mapping[str, Any], *, name: str, where: str) -> Space:
+    """Return the space that the tables of a TOML file describe; `where` is named in errors.
+
+    Raises:
+        SpaceError: with the key, what was expected there, and the nearest valid name.
+    """
+    known = ("states", "operators", "numbers", "carry", "seeds", "limits", "attributes")
+    _check_keys(data, known, where)
+    limits = data.get("limits", {})
+    _expect(isinstance(limits, dict), f"{where}: limits", "a table", limits)
+    _check_keys(limits, ("nodes", "depth", "matrices"), f"{where}: limits")
+    for key, value in limits.items():
+        good = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+        _expect(good, f"{where}: limits.{key}", "a whole number, 1 or more", value)
+    carry = data.get("carry", True)
+    _expect(isinstance(carry, bool), f"{where}: carry", "true or false", carry)
+    numbers = data.get("numbers", [])
+    good = isinstance(numbers, list) and all(_is_number(value) for value in numbers)
+    _expect(good, f"{where}: numbers", "a list of finite numbers", numbers)
+    space = Space(
+        name=name,
+        operators=_words(data, "operators", OPERATORS, where),
+        states=_states(data, where),
+        carry=carry,
+        numbers=tuple(float(value) for value in numbers),
+        attributes=_attributes(data.get("attributes", {}), f"{where}: attributes"),
+        seeds=_words({"seeds": [], **data}, "seeds", zoo, where),
+        **limits,
+    )
+    if "linear" not in space.operators:
+        raise SpaceError(f"{where}: operators: linear is missing; nothing else may see x")
+    for seed in space.seeds:
+        reason = space.contains(zoo[seed])
+        if reason is not None:
+            raise SpaceError(f"{where}: seeds: {seed} is outside the space: {reason}")
+    return space
+
+
+def _expect(good: bool, where: str, expected: str, found: object) -> None:
+    if not good:
+        raise SpaceError(f"{where}: expected {expected}, found {str(found)[:80]!r}")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _check_keys(table: Mapping[str, Any], known: Collection[str], where: str) -> None:
+    for key in table:
+        if key not in known:
+            raise SpaceError(
+                f"{where}: unknown key {key!r}{nearest(key, known)}; expected {', '.join(known)}"
+            )
+
+
+def _words(
+    data: Mapping[str, Any], key: str, known: Collection[str] | None, where: str
+) -> tuple[str, ...]:
+    """Return a list of names, each once and each known."""
+    words = data.get(key)
+    good = isinstance(words, list) and all(isinstance(word, str) for word in words)
+    _expect(good, f"{where}: {key}", "a list of names", words)
+    for index, word in enumerate(words := list(words or [])):
+        if word in words[:index]:
+            raise SpaceError(f"{where}: {key}: {word!r} stands there twice")
+        if known is not None and word not in known:
+            raise SpaceError(
+                f"{where}: {key}: unknown {word!r}{nearest(word, known)}; there are"
+                f" {', '.join(known)}"
+            )
+    return tuple(words)
+
+
+def _states(data: Mapping[str, Any], where: str) -> tuple[str, ...]:
+    states = _words({"states": ["h"], **data}, "states", None, where)
+    _expect(states[:1] == ("h",), f"{where}: states", "h as the first state", states)
+    for state in states:
+        reason = check_name(state)
+        if reason is not None or state == "output":
+            raise SpaceError(f"{where}: states: {state!r} cannot be a state's name: {reason}")
+    return states
+
+
+def _attributes(
+    tables: Mapping[str, Any], where: str
+) -> tuple[tuple[str, str, tuple[Value, ...]], ...]:
+    _expect(isinstance(tables, dict), where, "a table for each operator", tables)
+    owners = {name: row.attributes for name, row in OPERATORS.items() if row.attributes}
+    _check_keys(tables, owners, where)
+    found: list[tuple[str, str, tuple[Value, ...]]] = []
+    for operator, table in tables.items():
+        place = f"{where}.{operator}"
+        _expect(isinstance(table, dict), place, "a table of attributes", table)
+        _check_keys(table, owners[operator], place)
+        for key, values in table.items():
+            default = owners[operator][key]
+            if isinstance(default, bool):
+                expected, good = "a list of true and false", _all(values, lambda v: type(v) is bool)
+            elif isinstance(default, str):
+                expected = f"a list of {', '.join(INITIALISATIONS)}"
+                good = _all(values, lambda v: v in INITIALISATIONS)
+            else:
+                expected, good = "a list of finite numbers", _all(values, _is_number)
+            _expect(good, f"{place}.{key}", expected, values)
+            plain = (value if isinstance(default, bool | str) else float(value) for value in values)
+            found.append((operator, key, tuple(value for value in plain if value != default)))
+    return tuple(found)
+
+
+def _all(values: object, test: Callable[[Any], bool]) -> bool:
+    return isinstance(values, list) and all(test(value) for value in values)
