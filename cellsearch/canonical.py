@@ -9,6 +9,7 @@ spare the search their mirror images.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 Edge = tuple[int, int, int]  # source, target, label
 Certificate = tuple[tuple[int, int, int], ...]
@@ -76,7 +77,7 @@ class _Search:
             order = sorted(range(self.size), key=signatures.__getitem__)
             ranks = [0] * self.size
             rank = 0
-            for previous, node in zip(order, order[1:], strict=False):
+            for previous, node in pairwise(order):
                 rank += signatures[previous] != signatures[node]
                 ranks[node] = rank
             if rank + 1 == count:

@@ -170,8 +170,8 @@ def _node(graph: nx.MultiDiGraph, key: object, index: dict[object, int]) -> Node
     slots = {slot: index[source] for source, _, slot in graph.in_edges(key, keys=True)}
     if sorted(slots) != list(range(len(slots))) or len(slots) != graph.in_degree(key):
         raise CellError(
-            f"cell graph, node {key!r}: argument slots are {sorted(slots)}; expected 0, 1, ... once "
-            "each"
+            f"cell graph, node {key!r}: argument slots are {sorted(slots)}; expected each of "
+            "0, 1, ... once"
         )
     args = tuple(slots[slot] for slot in range(len(slots)))
     low, high = (0, 0) if op in LEAVES else OPERATORS[op].arity

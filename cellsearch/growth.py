@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,9 +18,27 @@ if TYPE_CHECKING:
 ATTRIBUTE_CHANCE = 0.1
 """How often an operator takes an attribute that is not its default, where the space has some."""
 
+TRIES = 10
+"""How often an operator is chosen anew that would leave values over, or h unbounded or zero."""
 
-def grow(space: Space, rng: random.Random) -> nx.MultiDiGraph:
-    """Return the graph of a random cell of about the space's kind; it may still be outside.
+UNBOUNDED_CHANCE = 0.3
+"""How often a cell is kept whose h is unbounded although the states it comes from are bounded."""
+
+
+def choose_size(space: Space, rng: random.Random) -> int:
+    """Return a number of operators, spread evenly over what the space allows but for the smallest.
+
+    There are few cells of one to six operators; drawn as often as larger ones, they would mostly be
+    repeats.
+    """
+    sizes = range(1, space.nodes + 1)
+    return rng.choices(sizes, [min(1.0, (size / 7) ** 3) for size in sizes])[0]
+
+
+def grow(space: Space, size: int, rng: random.Random) -> nx.MultiDiGraph | None:
+    """Return the graph of a random cell of about the space's kind and of about `size` operators.
+
+    It may still be outside the space; None says that the growth got stuck.
 
     Operators are added one after the other, each fed from what is there, until the chosen size is
     reached; values that nothing uses yet are preferred, and from the moment on when they would
@@ -28,41 +46,60 @@ def grow(space: Space, rng: random.Random) -> nx.MultiDiGraph:
     follow what trains: gates multiply states, linears are followed by an activation. They are
     weights and never zero, so every cell of the space can be drawn.
     """
-    count = rng.randint(1, len(space.states))
-    sizes = range(1, space.nodes + 1)
-    # There are few small cells; drawn as often as the others, they would mostly be repeats.
-    size = rng.choices(sizes, [min(1.0, (size / 7) ** 3) for size in sizes])[0]
-    growth = _Growth(space, rng, space.states[:count])
+    growth = _Growth(space, rng, space.states[: rng.randint(1, len(space.states))])
     while growth.size < size:
-        growth.add(size - growth.size)
+        if not growth.add(size - growth.size):
+            return None
     return growth.finish()
 
 
-@dataclass(slots=True)
+def tidy(graph: nx.MultiDiGraph) -> nx.MultiDiGraph:
+    """Drop from a cell's graph, in place, what h never depends on: nodes and carried states."""
+    updates: dict[str, Hashable] = graph.graph["states"]
+    live, reached = {"h"}, _reached(graph, [updates["h"]])
+    while (
+        read := {data["name"] for key in reached if (data := graph.nodes[key])["op"] == "state"}
+        - live
+    ):
+        live |= read
+        reached |= _reached(graph, [updates[name] for name in sorted(read)])
+    graph.graph["states"] = {name: key for name, key in updates.items() if name in live}
+    graph.remove_nodes_from([key for key in graph if key not in reached])
+    return graph
+
+
+def _reached(graph: nx.MultiDiGraph, roots: Iterable[Hashable]) -> set[Hashable]:
+    """Return the roots and all that they depend on within one step."""
+    found, waiting = set(roots), list(roots)
+    while waiting:
+        new = [key for key in graph.pred[waiting.pop()] if key not in found]
+        found.update(new)
+        waiting.extend(new)
+    return found
+
+
+@dataclass(slots=True, eq=False)
 class _Value:
     """A value that operators may see: a leaf or the result of an operator."""
 
     op: str
     name: str = ""
-    args: tuple[int, ...] = ()
+    args: tuple[_Value, ...] = ()
     attributes: tuple[tuple[str, bool | float | str], ...] = ()
     bounds: tuple[float, float] = (-1.0, 1.0)  # states are taken to stay there
     depth: int = 0
+    raw: bool = False  # a linear, or a sum or product of some: in need of an activation
+    zero: bool = False  # whether it is zero as long as the states are
     uses: int = 0
-
-    @property
-    def is_leaf(self) -> bool:
-        return self.op in ("x", "state")
 
     @property
     def is_gate(self) -> bool:
         """Whether it is between 0 and 1, so that it may say how much of another value passes."""
-        return self.bounds[0] >= 0 and self.bounds[1] <= 1
+        return _is_gate(self.bounds)
 
     @property
-    def is_raw(self) -> bool:
-        """Whether it is unbounded, as linears are: in need of an activation."""
-        return math.isinf(self.bounds[0]) or math.isinf(self.bounds[1])
+    def is_state(self) -> bool:
+        return self.op == "state"
 
 
 class _Growth:
@@ -70,167 +107,224 @@ class _Growth:
 
     def __init__(self, space: Space, rng: random.Random, states: Sequence[str]) -> None:
         self.space, self.rng, self.states = space, rng, states
-        self.values = [_Value("x", bounds=(-math.inf, math.inf))]
-        self.values += [_Value("state", name) for name in states]
-        self.size = self.matrices = 0
+        self.x = _Value("x")
+        self.values = [_Value("state", name, zero=True) for name in states]  # all but x
+        self.rows = [OPERATORS[name] for name in space.operators]
+        self.unary = sum(row.arity == (1, 1) for row in self.rows)
+        self.matrices = space.matrices  # those left
+        self.size = 0
+        self.carried = False  # whether a gate multiplies a state somewhere
+        # What the preferences look at; set for each operator anew.
+        self.usable: list[_Value] = []
+        self.ops: set[str] = set()  # the operators of these
+        self.gates = self.last = False
+        self.join = 0  # how many loose values the operator has to see
+        self.raw = 0  # linears and the like that wait for an activation
+        self.haste = 0.0  # the share of what is left to do that finishes loose values
 
-    def add(self, left: int) -> None:
-        """Add one operator; `left` are to be added in all, this one included."""
-        loose = sum(not value.uses and not value.is_leaf for value in self.values)
-        # Each operator of two arguments leaves one loose value less; the last ones become updates.
-        join = loose > len(self.states) - 1 and loose - len(self.states) + 1 >= left
-        usable = [i for i in range(1, len(self.values)) if self.values[i].depth < self.space.depth]
-        rows = [OPERATORS[name] for name in self.space.operators]
-        weights = [self._operator_weight(row, usable, join, left == 1) for row in rows]
-        row = self.rng.choices(rows, weights)[0]
-        if row.kind == "linear":
-            args = self._linear_arguments(usable, join)
-        elif row.name == "sub" and self.space.numbers and self.rng.random() < 0.7:
-            args = self._one_minus(usable)
-        else:
-            args = self._arguments(row, usable, join)
-        attributes = tuple(
-            (key, self.rng.choice(allowed))
-            for key in sorted(row.attributes)
-            if (allowed := self.space.allowed(row.name, key))
-            and self.rng.random() < ATTRIBUTE_CHANCE
-        )
-        operands = [self.values[arg] for arg in args]
-        value = _Value(row.name, "", tuple(args), attributes, _bounds(row, operands))
-        value.depth = 1 + max(operand.depth for operand in operands)
-        for operand in operands:
-            operand.uses += 1
+    def add(self, left: int) -> bool:
+        """Add one operator and return whether there was one to add; `left` are due, it included."""
+        self._look(left)
+        weights = [self._operator_weight(row) for row in self.rows]
+        if not any(weights):
+            return False
+        value: _Value | None = None
+        for _ in range(TRIES):
+            row = self.rng.choices(self.rows, weights)[0]
+            new = self._value(row, self._arguments(row))
+            if sum(not arg.uses and not arg.is_state for arg in new.args) >= self.join:
+                value = new
+                if not self.last or not (_is_open(value.bounds) or value.zero):
+                    break
+        if value is None:
+            return False
+        if value.op in ("mul", "blend") and any(arg.is_state for arg in value.args):
+            self.carried |= any(arg.is_gate for arg in value.args)
+        for arg in value.args:
+            arg.uses += 1
         self.values.append(value)
         self.size += 1
-        self.matrices += len(args) if row.kind == "linear" else 0
+        self.matrices -= len(value.args) if OPERATORS[value.op].kind == "linear" else 0
+        return True
 
-    def finish(self) -> nx.MultiDiGraph:
-        """Choose the updates and return the graph; the last value becomes h."""
-        updates = {"h": len(self.values) - 1}
+    def finish(self) -> nx.MultiDiGraph | None:
+        """Choose the updates and return the graph; the last value becomes h.
+
+        Mostly None if h is unbounded even while the states are not: many such cells diverge.
+        """
+        if _is_open(self.values[-1].bounds) and self.rng.random() > UNBOUNDED_CHANCE:
+            return None
+        graph = nx.MultiDiGraph(states={"h": self.values[-1]}, output=None)
+        others = self.values[:-1]
         for state in self.states[1:]:
-            others = [
-                i
-                for i, value in enumerate(self.values)
-                if value.op not in ("x", "number", "linear") and i not in updates.values()
-            ]
-            if others:
-                weights = [self._update_weight(i, state) for i in others]
-                updates[state] = self.rng.choices(others, weights)[0]
-        graph = nx.MultiDiGraph(states=updates, output=None)
-        for index, value in enumerate(self.values):
-            attributes = dict(value.attributes)
-            graph.add_node(index, op=value.op, name=value.name, attributes=attributes)
+            update = self._pick(others, [self._update_weight(value, state) for value in others])
+            graph.graph["states"][state] = update
+        numbers = [arg for value in self.values for arg in value.args if arg.op == "number"]
+        for value in (self.x, *numbers, *self.values):
+            graph.add_node(value, op=value.op, name=value.name, attributes=dict(value.attributes))
             for slot, arg in enumerate(value.args):
-                graph.add_edge(arg, index, key=slot)
-        return graph
+                graph.add_edge(arg, value, key=slot)
+        lost = len(graph) - len(tidy(graph))
+        return graph if lost <= 2 else None  # much was over: small cells would be drawn too often
 
-    # What is preferred. Weights are relative; 1 is the usual one.
+    def _look(self, left: int) -> None:
+        self.last = left == 1
+        # A value as deep as the space allows could only become an update: mostly left for h.
+        most = self.space.depth if self.last or self.rng.random() < 0.05 else self.space.depth - 1
+        usable = [value for value in self.values if value.depth < most]
+        loose = [value for value in usable if not value.uses and not value.is_state]
+        # What nothing uses in the end becomes an update. All else must be joined by then: an
+        # operator that sees two loose values leaves one less, one that sees none one more.
+        spare = len(loose) - len(self.states)
+        self.join = max(0, spare - left + 2)
+        self.raw = sum(value.raw for value in loose)
+        self.haste = (max(0, spare + 1) + self.raw + 1) / left
+        self.usable = usable
+        self.ops = {value.op for value in usable}
+        self.gates = any(value.is_gate for value in usable)
 
-    def _operator_weight(self, row: Operator, usable: list[int], join: bool, last: bool) -> float:
-        values = [self.values[i] for i in usable]
-        raw = sum(value.is_raw and not value.uses for value in values)
-        gated = any(value.is_gate for value in values)
+    def _value(self, row: Operator, args: list[_Value]) -> _Value:
+        value = _Value(row.name, "", tuple(args), self._attributes(row), _bounds(row, args))
+        value.depth = 1 + max(arg.depth for arg in args)
+        zeros = [arg.zero for arg in args]
+        if row.kind == "linear":
+            value.raw = True
+        elif row.arity == (1, 1):
+            value.zero = zeros[0] and not value.is_gate
+        else:
+            value.raw = _is_open(value.bounds) or any(arg.raw for arg in args)
+            value.zero = any(zeros) if row.name == "mul" else all(zeros)
+        return value
+
+    # What is preferred. Weights are relative, and 1 is the usual one.
+
+    def _operator_weight(self, row: Operator) -> float:
         low, high = row.arity
-        if len(values) < low or (join and high is not None and high < 2):
+        if len(self.usable) < low or (self.join > 1 and high == 1):
             return 0.0
         if row.kind == "linear":
-            full = self.matrices + 2 > self.space.matrices
-            return (0.02 if last or full else 3.0) / (1 + raw)
+            if self.matrices < max(1, self.join):
+                return 0.0
+            return 0.01 + 3.0 * max(0.0, 1.0 - self.haste) / (1 + self.raw)
         if high == 1:
-            siblings = sum(OPERATORS[name].arity == (1, 1) for name in self.space.operators)
-            return (4.0 if raw else 0.3) / siblings
+            weight = 2.0 if _is_gate(row.range) and not self.gates else 1.0
+            weight *= 1.0 if not _is_open(row.range) else 0.05 if self.haste >= 1 else 0.5
+            due = 10.0 if self.raw and self.haste >= 1 else 4.0 if self.raw else 0.3
+            return weight * due / self.unary
+        weight = 0.3 if row.associative and row.name in self.ops else 1.0
         if row.name in ("mul", "blend"):
-            return 2.0 if gated else 0.1
-        return 1.0 if row.name == "add" else 0.5
+            return weight * (0.1 if not self.gates else 2.0 if self.carried else 4.0)
+        return weight * (1.0 if row.name == "add" else 0.5)
 
-    def _linear_arguments(self, usable: list[int], join: bool) -> list[int]:
-        others = [i for i in usable if self.values[i].op not in ("linear", "number")]
-        count = self.rng.choices((0, 1, 2, 3), (0.15, 0.7, 0.1, 0.05))[0]
-        count = min(max(2, count) if join else count, len(others))
-        args = [0] if count == 0 or self.rng.random() < 0.85 else []
-        weights = {i: self._seen_by_linear(self.values[i]) for i in others}
-        for _ in range(count):
-            chosen = self._pick(weights)
-            args.append(chosen)
-            weights[chosen] = 0.0
+    def _arguments(self, row: Operator) -> list[_Value]:
+        if row.kind == "linear":
+            return self._linear_arguments()
+        if row.name == "sub" and self.space.numbers and self._wants_complement():
+            return self._complement_arguments()
+        count, high = row.arity
+        most = len(self.usable) if high is None else min(high, len(self.usable))
+        while count < most and self.rng.random() < 0.12:
+            count += 1
+        args: list[_Value] = []
+        for slot in range(count):
+            others = [value for value in self.usable if value not in args]
+            weights = [self._argument_weight(row, slot, value) for value in others]
+            args.append(self._pick(others, weights))
         return args
 
-    def _seen_by_linear(self, value: _Value) -> float:
-        if value.op == "state":
+    def _argument_weight(self, row: Operator, slot: int, value: _Value) -> float:
+        weight = 1.0 if value.uses else 6.0
+        if self.join and not value.uses and not value.is_state:
+            weight *= 10.0**self.join
+        if row.arity == (1, 1):  # activations follow linears, and sums and products of them
+            done = value.is_state or OPERATORS[value.op].arity == (1, 1)
+            return weight * (10.0 if value.raw else 0.05 if done else 0.5)
+        if value.raw or _is_open(value.bounds):
+            weight *= 0.05 if self.last else 0.3
+        if row.associative and value.op == row.name:
+            weight *= 0.02  # a sum in a sum is only a longer sum
+        if row.name in ("mul", "blend"):
+            if slot == 0:
+                return weight * (10.0 if value.is_gate else 0.5)
+            eager = self.last or not self.carried
+            return weight * (1.0 if not value.is_state else 8.0 if eager else 2.0)
+        if self.last and value.op == "mul" and any(arg.is_state for arg in value.args):
+            return weight * 4.0
+        return weight * (0.3 if value.is_state or value.is_gate else 1.0)
+
+    def _linear_arguments(self) -> list[_Value]:
+        others = [value for value in self.usable if value.op != "linear"]
+        count = self.rng.choices((0, 1, 2, 3), (0.15, 0.7, 0.1, 0.05))[0]
+        count = min(max(self.join, count), len(others), self.matrices)
+        chance = 0.85 if self.x.uses else 0.97
+        args: list[_Value] = []
+        if count == 0 or (count < self.matrices and self.rng.random() < chance):
+            args.append(self.x)
+        for _ in range(count):
+            args.append(self._pick(others, [self._linear_weight(value) for value in others]))
+            others.remove(args[-1])
+        return args
+
+    def _linear_weight(self, value: _Value) -> float:
+        if value.is_state:
             return 6.0 if value.name == "h" else 2.0
-        modulated = value.op == "mul" and any(self.values[arg].is_leaf for arg in value.args)
+        modulated = value.op == "mul" and any(arg.is_state for arg in value.args)
         return (4.0 if modulated else 0.5) * (0.2 if value.uses else 1.0)
 
-    def _one_minus(self, usable: list[int]) -> list[int]:
-        weights = {i: 1.0 if self.values[i].is_gate else 0.02 for i in usable}
-        subject = self._pick(weights)
+    def _wants_complement(self) -> bool:
+        return self.rng.random() < (0.8 if self.gates else 0.1)
+
+    def _complement_arguments(self) -> list[_Value]:
         number = self.rng.choice(self.space.numbers)
-        self.values.append(
-            _Value("number", "", (), (("value", number),), (number, number), uses=1)
-        )
-        return [len(self.values) - 1, subject]
+        weights = [1.0 if value.is_gate else 0.02 for value in self.usable]
+        first = _Value("number", attributes=(("value", number),), bounds=(number, number))
+        return [first, self._pick(self.usable, weights)]
 
-    def _arguments(self, row: Operator, usable: list[int], join: bool) -> list[int]:
-        low, high = row.arity
-        count = low
-        while (high is None or count < high) and count < len(usable) and self.rng.random() < 0.12:
-            count += 1
-        args: list[int] = []
-        for slot in range(count):
-            weights = {
-                i: 0.0 if i in args else self._argument_weight(row, slot, self.values[i], join)
-                for i in usable
-                if self.values[i].op != "number"
-            }
-            args.append(self._pick(weights))
-        return args
-
-    def _argument_weight(self, row: Operator, slot: int, value: _Value, join: bool) -> float:
-        weight = 1.0 if value.uses else 6.0
-        if join and value.is_leaf:
-            weight *= 0.1
-        if row.arity == (1, 1):
-            return weight * (8.0 if value.is_raw else 0.1 if value.is_leaf else 0.5)
-        if slot == 0 and row.name in ("mul", "blend"):
-            return weight * (10.0 if value.is_gate else 0.5)
-        if row.associative and value.op == row.name:
-            return weight * 0.2  # a sum in a sum is only a longer sum
-        if value.op == "state":
-            return weight * (2.0 if row.name in ("mul", "blend") else 0.3)
-        return weight * (0.5 if value.is_gate else 1.0)
-
-    def _update_weight(self, index: int, state: str) -> float:
-        value = self.values[index]
-        if value.is_leaf:
+    def _update_weight(self, value: _Value, state: str) -> float:
+        if value.is_state or value.op == "linear":
             return 0.02
-        own = any(self.values[arg].name == state for arg in self._below(index))
-        return (8.0 if own else 1.0) * (0.3 if value.is_gate or value.is_raw else 1.0)
+        weight = 1.0 if value.uses else 1000.0
+        weight *= 8.0 if _carries(value, state) else 1.0
+        return weight * (0.3 if value.is_gate or value.raw or value.zero else 1.0)
 
-    def _below(self, index: int) -> set[int]:
-        """Return what a value sees without a linear between."""
-        found, waiting = set(), [index]
-        while waiting:
-            value = self.values[waiting.pop()]
-            if value.op != "linear":
-                found.update(value.args)
-                waiting.extend(value.args)
-        return found
+    def _attributes(self, row: Operator) -> tuple[tuple[str, bool | float | str], ...]:
+        chosen: list[tuple[str, bool | float | str]] = []
+        for key in sorted(row.attributes):
+            allowed = self.space.allowed(row.name, key)
+            if allowed and self.rng.random() < ATTRIBUTE_CHANCE:
+                chosen.append((key, self.rng.choice(allowed)))
+        return tuple(chosen)
 
-    def _pick(self, weights: dict[int, float]) -> int:
-        return self.rng.choices(list(weights), list(weights.values()))[0]
+    def _pick(self, values: list[_Value], weights: list[float]) -> _Value:
+        return self.rng.choices(values, weights)[0]
 
 
-def _bounds(row: Operator, operands: Sequence[_Value]) -> tuple[float, float]:
+def _carries(value: _Value, state: str) -> bool:
+    """Return whether a value sees a state at t-1 without a linear between."""
+    if value.op == "linear":
+        return False
+    return value.name == state or any(_carries(arg, state) for arg in value.args)
+
+
+def _is_gate(bounds: tuple[float, float]) -> bool:
+    return bounds[0] >= 0 and bounds[1] <= 1
+
+
+def _is_open(bounds: tuple[float, float]) -> bool:
+    return math.isinf(bounds[0]) or math.isinf(bounds[1])
+
+
+def _bounds(row: Operator, args: Sequence[_Value]) -> tuple[float, float]:
     """Return bounds of an operator's value; rough ones where exact ones would take long to say."""
-    low, high = row.range
-    bounds = [operand.bounds for operand in operands]
+    lows = [arg.bounds[0] for arg in args]
+    highs = [arg.bounds[1] for arg in args]
     if row.name == "add":
-        return sum(b[0] for b in bounds), sum(b[1] for b in bounds)
+        return sum(lows), sum(highs)
     if row.name == "sub":
-        return bounds[0][0] - bounds[1][1], bounds[0][1] - bounds[1][0]
-    if row.name == "blend" and operands[0].is_gate:
-        return min(b[0] for b in bounds[1:]), max(b[1] for b in bounds[1:])
-    if row.name == "mul" and not any(operand.is_raw for operand in operands):
-        size = math.prod(max(abs(b[0]), abs(b[1])) for b in bounds)
-        return (0.0 if all(b[0] >= 0 for b in bounds) else -size), size
-    return low, high
+        return lows[0] - highs[1], highs[0] - lows[1]
+    if row.name == "blend" and args[0].is_gate:
+        return min(lows[1:]), max(highs[1:])
+    size = math.prod(max(-low, high) for low, high in zip(lows, highs, strict=True))
+    if row.name == "mul" and math.isfinite(size):
+        return (0.0 if min(lows) >= 0 else -size), size
+    return row.range

@@ -245,9 +245,7 @@ def _attributes(tree: ast.Call, op: str, where: str) -> Attributes:
     return tuple(sorted((key, value) for key, value in found.items() if value != defaults[key]))
 
 
-def _attribute(
-    tree: ast.expr, default: bool | float | str, where: str
-) -> bool | float | str:
+def _attribute(tree: ast.expr, default: bool | float | str, where: str) -> bool | float | str:
     sign = 1.0
     if isinstance(tree, ast.UnaryOp) and isinstance(tree.op, ast.USub):
         tree, sign = tree.operand, -1.0

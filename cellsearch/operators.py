@@ -49,6 +49,13 @@ class Operator:
     attributes: Mapping[str, bool | float | str] = field(default_factory=dict)
 
     @property
+    def formula(self) -> Formula:
+        """The value's formula; only elementwise operators have one."""
+        if self.value is None:
+            raise TypeError(f"{self.name} is not elementwise and has no formula")
+        return self.value
+
+    @property
     def owns_tensors(self) -> bool:
         """Whether every use of the operator has learned tensors of its own."""
         return self.kind != "elementwise"
@@ -169,9 +176,7 @@ _ROWS = (
     Operator(
         name="gelu",
         value=lambda m, a: a * _normal_cdf(m, a),
-        derivative=lambda m, y, a: (
-            _normal_cdf(m, a) + a * _INV_SQRT_2PI * m.exp(-0.5 * a * a),
-        ),
+        derivative=lambda m, y, a: (_normal_cdf(m, a) + a * _INV_SQRT_2PI * m.exp(-0.5 * a * a),),
         range=(-0.16997120747990366, INFINITY),
         cost=6,
         latex=r"\mathrm{{gelu}}\left({0}\right)",

@@ -98,7 +98,7 @@ class EvaluationTable(_Table):
 
 
 class FidelityTable(_Table):
-    """Table [fidelity]: after how many steps a candidate may be stopped, and which share is kept."""
+    """Table [fidelity]: when a candidate may be stopped, and which share is kept."""
 
     rungs: tuple[Count, ...] = ()
     keep: Share = 0.34

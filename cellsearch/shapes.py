@@ -37,7 +37,9 @@ def widths(graph: Graph, input_size: int | None = None, hidden_size: int = 0) ->
     found: list[str] = []
     equal = input_size is None or input_size == hidden_size
     for node in graph.nodes:
-        found.append(_width(node, [found[arg] for arg in node.args], equal, input_size, hidden_size))
+        found.append(
+            _width(node, [found[arg] for arg in node.args], equal, input_size, hidden_size)
+        )
     for index in graph.results:
         if found[index] == INPUT and not equal:
             raise CellError(_misfit("the new state or the output", input_size, hidden_size))

@@ -14,7 +14,7 @@ from cellsearch import resources
 from cellsearch.cell import Cell
 from cellsearch.errors import SpaceError, nearest
 from cellsearch.graph import Graph
-from cellsearch.growth import grow
+from cellsearch.growth import choose_size, grow
 from cellsearch.notation import check_name
 from cellsearch.operators import INITIALISATIONS, OPERATORS
 from cellsearch.zoo import zoo
@@ -67,9 +67,15 @@ class Space:
             SpaceError: if a thousand tries gave no cell of the space, as when its limits leave
                 no room for any.
         """
-        reason: str | None = "nothing was tried"
-        for _ in range(MAX_TRIES):
-            cell = Cell.from_graph(grow(self, rng))
+        size = choose_size(self, rng)  # once: else large cells, more often refused, would be rare
+        reason: str | None = "its operators cannot be joined."
+        for attempt in range(MAX_TRIES):
+            if attempt % 20 == 19:
+                size = choose_size(self, rng)
+            graph = grow(self, size, rng)
+            if graph is None:
+                continue
+            cell = Cell.from_graph(graph)
             reason = self.contains(cell)
             if reason is None:
                 return cell
@@ -168,13 +174,56 @@ class Space:
         informed = {"x"}  # and the states that x reaches, at once or by way of other states
         while more := {s for s, update in graph.states if reads[update] & informed} - informed:
             informed |= more
+        stuck = _stuck_at_zero(graph)
         for name, update in graph.states:
+            if name in stuck:
+                return f"its state {name} begins at zero and can never leave it."
             if name not in informed:
                 return f"its state {name} never learns of x."
             if not self.carry and straight[update]:
                 state = min(straight[update])
                 return f"{state}_prev reaches {name} without passing through a linear."
         return None
+
+
+_ZERO_AT_ZERO = {
+    "tanh",
+    "relu",
+    "leaky_relu",
+    "silu",
+    "gelu",
+    "sin",
+    "abs",
+    "sqrt",
+    "square",
+    "neg",
+}
+_ZERO_AT_ZERO |= {"add", "sub", "maximum", "minimum", "mean", "scale"}
+
+
+def _stuck_at_zero(graph: Graph) -> set[str]:
+    """Return the states that stay at zero, where they begin, whatever x and the weights are."""
+    stuck = {name for name, _ in graph.states}
+    while True:
+        zero: list[bool] = []
+        for node in graph.nodes:
+            args = [zero[arg] for arg in node.args]
+            if node.op == "state":
+                zero.append(node.name in stuck)
+            elif node.op == "mul":
+                zero.append(any(args))
+            elif node.op == "div":
+                zero.append(args[0])
+            elif node.op == "blend":
+                zero.append(args[2] and (args[0] or args[1]))
+            elif node.op == "linear":
+                zero.append(all(args) and not node.attribute("bias", True))
+            else:
+                zero.append(node.op in _ZERO_AT_ZERO and all(args))
+        left = {name for name, update in graph.states if zero[update]}
+        if left == stuck:
+            return stuck
+        stuck = left
 
 
 def load_space(name: str | Path) -> Space:

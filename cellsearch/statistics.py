@@ -55,9 +55,7 @@ def interval(values: Sequence[float], confidence: float = 0.95) -> Interval:
     return Interval(mean, mean - half, mean + half, count, confidence)
 
 
-def paired_difference(
-    a: Sequence[float], b: Sequence[float], confidence: float = 0.95
-) -> Interval:
+def paired_difference(a: Sequence[float], b: Sequence[float], confidence: float = 0.95) -> Interval:
     """Return the mean of a - b and its interval, the pairs being trainings on the same seeds.
 
     Raises ValueError when the numbers of values differ.
