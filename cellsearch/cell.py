@@ -124,6 +124,16 @@ class Cell:
     def __repr__(self) -> str:
         return f"<Cell {self.id}: {len(self.normal.nodes)} nodes, states {', '.join(self.states)}>"
 
+    def _repr_svg_(self) -> str:
+        from cellsearch.inspection.notebook import cell_svg  # notebooks only: it needs Graphviz
+
+        return cell_svg(self)
+
+    def _repr_latex_(self) -> str:
+        from cellsearch.inspection.notebook import cell_latex
+
+        return cell_latex(self)
+
     def __eq__(self, other: object) -> bool:
         return self.id == other.id if isinstance(other, Cell) else NotImplemented
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import safetensors.torch
-import torch
 
 from cellsearch.cell import Cell
 from cellsearch.errors import CellError
@@ -19,7 +17,7 @@ from cellsearch.model import make_network
 from cellsearch.seeds import derive
 from cellsearch.strategies.base import Evaluation
 from cellsearch.tasks import Split, Task, load_task
-from cellsearch.training import Diverged, HeldOut, Training
+from cellsearch.training import Diverged, HeldOut, Training, one_thread
 from cellsearch.width import fit_hidden_size, model_parameters, step_operations
 
 MEASURES = ("saliency",)
@@ -41,7 +39,7 @@ def evaluate(job: Mapping[str, Any]) -> dict[str, Any]:
     status in the result. `weights` is empty unless the job keeps them.
     """
     evaluator = _Evaluator(job)
-    with _one_thread():
+    with one_thread():
         status, message = evaluator.run()
     evaluation = evaluator.result(status, message)
     weights = evaluator.weights() if job["keep_weights"] and status == "ok" else {}
@@ -53,6 +51,11 @@ def data_seed(seed: int, kind: str, task: str, replicate: int) -> int:
     return derive("data", seed, _stage(kind), task, replicate)
 
 
+def held_out_seed(seed: int, task: str) -> int:
+    """Return the seed of a task's held-out examples: one for the whole run."""
+    return derive("held out", seed, task)
+
+
 def _stage(kind: str) -> str:
     return "search" if kind in ("search", "baseline") else kind
 
@@ -60,17 +63,6 @@ def _stage(kind: str) -> str:
 @lru_cache(maxsize=32)
 def _load_task(description: str) -> Task:
     return load_task(**json.loads(description))
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Keep torch to one thread: workers are as many as cores, and threads change last bits."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 @dataclass(slots=True)
@@ -142,7 +134,7 @@ class _Evaluator:
         layers = int(self.settings["layers"])
         for description in self.job["tasks"]:
             task = _load_task(json.dumps(description, sort_keys=True))
-            size = fit_hidden_size(
+            size = self.job.get("hidden_size") or fit_hidden_size(
                 self.cell,
                 task,
                 self.settings["parameters"],
@@ -212,7 +204,7 @@ class _Evaluator:
         on.discard(best)
 
     def _held_out_seed(self, task: Task) -> int:
-        return derive("held out", self.job["seed"], task.name)
+        return held_out_seed(self.job["seed"], task.name)
 
     def _score(self, on: _OnTask) -> float:
         """Return the share of the way from chance to solved that is still open."""

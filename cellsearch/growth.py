@@ -6,23 +6,31 @@ import math
 import random
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-import networkx as nx
+from typing import TYPE_CHECKING, TypeVar
 
 from cellsearch.operators import OPERATORS, Operator
 
 if TYPE_CHECKING:
+    import networkx as nx
+
     from cellsearch.space import Space
 
 ATTRIBUTE_CHANCE = 0.1
 """How often an operator takes an attribute that is not its default, where the space has some."""
 
 TRIES = 10
-"""How often an operator is chosen anew that would leave values over, or h unbounded or zero."""
+"""How often an operator is chosen anew that leaves values over, or the update unbounded or zero."""
 
-UNBOUNDED_CHANCE = 0.3
-"""How often a cell is kept whose h is unbounded although the states it comes from are bounded."""
+OTHER_LAST_CHANCE = 0.2
+"""How often any state's update may be what is computed last, instead of h."""
+
+UNBOUNDED_CHANCE = 0.1
+"""How often an update may be unbounded although the states are bounded; many such cells diverge."""
+
+WILD_CHANCE = 0.1
+"""How often a cell is grown with hardly any preferences, so that none is out of reach."""
+
+Item = TypeVar("Item")
 
 
 def choose_size(space: Space, rng: random.Random) -> int:
@@ -41,10 +49,10 @@ def grow(space: Space, size: int, rng: random.Random) -> nx.MultiDiGraph | None:
     It may still be outside the space; None says that the growth got stuck.
 
     Operators are added one after the other, each fed from what is there, until the chosen size is
-    reached; values that nothing uses yet are preferred, and from the moment on when they would
-    otherwise be left over only operators that join them are taken. The preferences (see `_Growth`)
-    follow what trains: gates multiply states, linears are followed by an activation. They are
-    weights and never zero, so every cell of the space can be drawn.
+    reached; values that nothing uses yet are preferred, and once they would otherwise be left over,
+    only operators that join them are taken. The preferences (see `_Growth`) follow what trains:
+    gates multiply states, activations follow linears, updates are bounded. They only weigh: every
+    cell of the space can be drawn.
     """
     growth = _Growth(space, rng, space.states[: rng.randint(1, len(space.states))])
     while growth.size < size:
@@ -113,6 +121,9 @@ class _Growth:
         self.unary = sum(row.arity == (1, 1) for row in self.rows)
         self.matrices = space.matrices  # those left
         self.size = 0
+        wild = rng.random() < WILD_CHANCE
+        self.heed = 0.2 if wild else 1.0  # how far preferences are heeded
+        self.bounded = not wild and rng.random() > UNBOUNDED_CHANCE
         self.carried = False  # whether a gate multiplies a state somewhere
         # What the preferences look at; set for each operator anew.
         self.usable: list[_Value] = []
@@ -130,11 +141,11 @@ class _Growth:
             return False
         value: _Value | None = None
         for _ in range(TRIES):
-            row = self.rng.choices(self.rows, weights)[0]
+            row = self._pick(self.rows, weights)
             new = self._value(row, self._arguments(row))
             if sum(not arg.uses and not arg.is_state for arg in new.args) >= self.join:
                 value = new
-                if not self.last or not (_is_open(value.bounds) or value.zero):
+                if not self.last or not self.bounded or not (_is_open(value.bounds) or value.zero):
                     break
         if value is None:
             return False
@@ -148,17 +159,20 @@ class _Growth:
         return True
 
     def finish(self) -> nx.MultiDiGraph | None:
-        """Choose the updates and return the graph; the last value becomes h.
+        """Choose the updates, the last value mostly for h, and return the graph if it will do."""
+        import networkx as nx  # takes a while, and reading a space does without
 
-        Mostly None if h is unbounded even while the states are not: many such cells diverge.
-        """
-        if _is_open(self.values[-1].bounds) and self.rng.random() > UNBOUNDED_CHANCE:
+        last, others = self.values[-1], self.values[:-1]
+        if self.bounded and _is_open(last.bounds):
             return None
-        graph = nx.MultiDiGraph(states={"h": self.values[-1]}, output=None)
-        others = self.values[:-1]
-        for state in self.states[1:]:
-            update = self._pick(others, [self._update_weight(value, state) for value in others])
-            graph.graph["states"][state] = update
+        final = self.rng.choice(self.states) if self.rng.random() < OTHER_LAST_CHANCE else "h"
+        updates = {
+            state: last
+            if state == final
+            else self._pick(others, [self._update_weight(value, state) for value in others])
+            for state in self.states
+        }
+        graph = nx.MultiDiGraph(states=updates, output=None)
         numbers = [arg for value in self.values for arg in value.args if arg.op == "number"]
         for value in (self.x, *numbers, *self.values):
             graph.add_node(value, op=value.op, name=value.name, attributes=dict(value.attributes))
@@ -188,7 +202,7 @@ class _Growth:
         value.depth = 1 + max(arg.depth for arg in args)
         zeros = [arg.zero for arg in args]
         if row.kind == "linear":
-            value.raw = True
+            value.raw, value.zero = True, all(zeros)
         elif row.arity == (1, 1):
             value.zero = zeros[0] and not value.is_gate
         else:
@@ -200,12 +214,13 @@ class _Growth:
 
     def _operator_weight(self, row: Operator) -> float:
         low, high = row.arity
-        if len(self.usable) < low or (self.join > 1 and high == 1):
+        numbers = int(row.name == "sub" and bool(self.space.numbers))
+        if len(self.usable) + numbers < low or (self.join > 1 and high == 1):
             return 0.0
         if row.kind == "linear":
             if self.matrices < max(1, self.join):
                 return 0.0
-            return 0.01 + 3.0 * max(0.0, 1.0 - self.haste) / (1 + self.raw)
+            return 0.02 + 3.0 * max(0.0, 1.0 - self.haste) / (1 + self.raw)
         if high == 1:
             weight = 2.0 if _is_gate(row.range) and not self.gates else 1.0
             weight *= 1.0 if not _is_open(row.range) else 0.05 if self.haste >= 1 else 0.5
@@ -254,9 +269,12 @@ class _Growth:
 
     def _linear_arguments(self) -> list[_Value]:
         others = [value for value in self.usable if value.op != "linear"]
-        count = self.rng.choices((0, 1, 2, 3), (0.15, 0.7, 0.1, 0.05))[0]
+        count = 0 if self.rng.random() < 0.15 else 1
+        more = 0.18**self.heed
+        while 0 < count < len(others) and self.rng.random() < more:
+            count += 1
         count = min(max(self.join, count), len(others), self.matrices)
-        chance = 0.85 if self.x.uses else 0.97
+        chance = 0.5 if self.heed < 1 else 0.85 if self.x.uses else 0.97
         args: list[_Value] = []
         if count == 0 or (count < self.matrices and self.rng.random() < chance):
             args.append(self.x)
@@ -269,10 +287,11 @@ class _Growth:
         if value.is_state:
             return 6.0 if value.name == "h" else 2.0
         modulated = value.op == "mul" and any(arg.is_state for arg in value.args)
-        return (4.0 if modulated else 0.5) * (0.2 if value.uses else 1.0)
+        weight = (4.0 if modulated else 0.5) * (0.2 if value.uses else 1.0)
+        return weight if value.uses else weight * 10.0**self.join
 
     def _wants_complement(self) -> bool:
-        return self.rng.random() < (0.8 if self.gates else 0.1)
+        return len(self.usable) == 1 or self.rng.random() < (0.8 if self.gates else 0.1)
 
     def _complement_arguments(self) -> list[_Value]:
         number = self.rng.choice(self.space.numbers)
@@ -281,7 +300,9 @@ class _Growth:
         return [first, self._pick(self.usable, weights)]
 
     def _update_weight(self, value: _Value, state: str) -> float:
-        if value.is_state or value.op == "linear":
+        if value.is_state:  # of another state: it is h at t-2; its own would stay at zero
+            return 0.0 if value.name == state else 0.1
+        if value.op == "linear":
             return 0.02
         weight = 1.0 if value.uses else 1000.0
         weight *= 8.0 if _carries(value, state) else 1.0
@@ -295,8 +316,10 @@ class _Growth:
                 chosen.append((key, self.rng.choice(allowed)))
         return tuple(chosen)
 
-    def _pick(self, values: list[_Value], weights: list[float]) -> _Value:
-        return self.rng.choices(values, weights)[0]
+    def _pick(self, items: list[Item], weights: list[float]) -> Item:
+        if self.heed < 1:
+            weights = [weight**self.heed for weight in weights]
+        return self.rng.choices(items, weights)[0]
 
 
 def _carries(value: _Value, state: str) -> bool:

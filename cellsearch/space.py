@@ -13,8 +13,8 @@ from typing import Any
 from cellsearch import resources
 from cellsearch.cell import Cell
 from cellsearch.errors import SpaceError, nearest
-from cellsearch.graph import Graph
 from cellsearch.growth import choose_size, grow
+from cellsearch.membership import judge
 from cellsearch.notation import check_name
 from cellsearch.operators import INITIALISATIONS, OPERATORS
 from cellsearch.zoo import zoo
@@ -33,8 +33,8 @@ class Space:
 
     Beside the limits below, some rules hold in every space: x enters nothing but linears; a linear
     sees x, states and values of other operators, not another linear directly; no operator sees
-    the same value twice; h depends on x and on a carried state, and every state learns of x
-    sooner or later; the cell's output is h.
+    the same value twice; h depends on x and on a carried state; every state learns of x sooner or
+    later, leaves zero, where it begins, and differs from the others; the output is h.
 
     Attributes:
         name: the name of the space's file, without its ending.
@@ -86,8 +86,7 @@ class Space:
 
     def contains(self, cell: Cell) -> str | None:
         """Return None for a cell of the space, else in one sentence why it is outside."""
-        graph = cell.normal
-        return self._judge_parts(graph) or self._judge_size(graph) or self._judge_flow(graph)
+        return judge(self, cell.normal)
 
     def allowed(self, operator: str, attribute: str) -> tuple[Value, ...]:
         """Return what an operator's attribute may be beside its default."""
@@ -111,119 +110,6 @@ class Space:
             "limits": {"nodes": self.nodes, "depth": self.depth, "matrices": self.matrices},
             "attributes": attributes,
         }
-
-    def _judge_parts(self, graph: Graph) -> str | None:
-        """Judge each node by itself."""
-        if graph.output is not None:
-            return "it assigns output; in a space the output is h."
-        for node in graph.nodes:
-            if node.op in ("x", "state", "number"):
-                continue
-            if node.op not in self.operators:
-                return f"it uses {node.op}, which is not among the operators."
-            for key, value in node.attributes:
-                if value not in self.allowed(node.op, key):
-                    return f"it uses {node.op} with {key}={value!r}, which is not allowed."
-            if len(set(node.args)) < len(node.args):
-                return f"one of its {node.op} sees the same value twice."
-            for slot, arg in enumerate(node.args):
-                source = graph.nodes[arg]
-                if node.op == "linear":
-                    if source.op in ("linear", "number"):
-                        return f"one of its linears sees a {source.op} directly."
-                elif source.op == "x":
-                    return f"x enters {node.op}; it may enter linear only."
-                elif source.op == "number":
-                    value = source.attribute("value", 0.0)
-                    if node.op != "sub" or slot != 0 or value not in self.numbers:
-                        return f"the number {value:g} stands in {node.op}, which is not allowed."
-        return None
-
-    def _judge_size(self, graph: Graph) -> str | None:
-        """Judge the number of states, operators and matrices, and the depth."""
-        operators = [node for node in graph.nodes if node.op in OPERATORS]
-        matrices = sum(len(node.args) for node in operators if node.op == "linear")
-        depths: list[int] = []
-        for node in graph.nodes:
-            below = [depths[arg] for arg in node.args]
-            depths.append(1 + max(below) if node.op in OPERATORS else 0)
-        for what, found, most in (
-            ("states", len(graph.states), len(self.states)),
-            ("nodes", len(operators), self.nodes),
-            ("matrices", matrices, self.matrices),
-            ("operators in a row", max(depths), self.depth),
-        ):
-            if found > most:
-                return f"it has {found} {what}; at most {most} are allowed."
-        return None
-
-    def _judge_flow(self, graph: Graph) -> str | None:
-        """Judge what the updates depend on."""
-        reads: list[frozenset[str]] = []  # the leaves that each node depends on
-        straight: list[frozenset[str]] = []  # those it reaches without a linear between
-        for node in graph.nodes:
-            own = {"x"} if node.op == "x" else {node.name} if node.op == "state" else set()
-            reads.append(frozenset(own).union(*(reads[arg] for arg in node.args)))
-            passed = [straight[arg] for arg in node.args] if node.op != "linear" else []
-            straight.append(frozenset(own).union(*passed))
-        updates = dict(graph.states)
-        if "x" not in reads[updates["h"]]:
-            return "its h does not depend on x."
-        if reads[updates["h"]] <= {"x"}:
-            return "its h does not depend on a carried state."
-        informed = {"x"}  # and the states that x reaches, at once or by way of other states
-        while more := {s for s, update in graph.states if reads[update] & informed} - informed:
-            informed |= more
-        stuck = _stuck_at_zero(graph)
-        for name, update in graph.states:
-            if name in stuck:
-                return f"its state {name} begins at zero and can never leave it."
-            if name not in informed:
-                return f"its state {name} never learns of x."
-            if not self.carry and straight[update]:
-                state = min(straight[update])
-                return f"{state}_prev reaches {name} without passing through a linear."
-        return None
-
-
-_ZERO_AT_ZERO = {
-    "tanh",
-    "relu",
-    "leaky_relu",
-    "silu",
-    "gelu",
-    "sin",
-    "abs",
-    "sqrt",
-    "square",
-    "neg",
-}
-_ZERO_AT_ZERO |= {"add", "sub", "maximum", "minimum", "mean", "scale"}
-
-
-def _stuck_at_zero(graph: Graph) -> set[str]:
-    """Return the states that stay at zero, where they begin, whatever x and the weights are."""
-    stuck = {name for name, _ in graph.states}
-    while True:
-        zero: list[bool] = []
-        for node in graph.nodes:
-            args = [zero[arg] for arg in node.args]
-            if node.op == "state":
-                zero.append(node.name in stuck)
-            elif node.op == "mul":
-                zero.append(any(args))
-            elif node.op == "div":
-                zero.append(args[0])
-            elif node.op == "blend":
-                zero.append(args[2] and (args[0] or args[1]))
-            elif node.op == "linear":
-                zero.append(all(args) and not node.attribute("bias", True))
-            else:
-                zero.append(node.op in _ZERO_AT_ZERO and all(args))
-        left = {name for name, update in graph.states if zero[update]}
-        if left == stuck:
-            return stuck
-        stuck = left
 
 
 def load_space(name: str | Path) -> Space:
@@ -328,9 +214,8 @@ def _states(data: Mapping[str, Any], where: str) -> tuple[str, ...]:
     states = _words({"states": ["h"], **data}, "states", None, where)
     _expect(states[:1] == ("h",), f"{where}: states", "h as the first state", states)
     for state in states:
-        reason = check_name(state)
-        if reason is not None or state == "output":
-            raise SpaceError(f"{where}: states: {state!r} cannot be a state's name: {reason}")
+        if check_name(state) is not None or state == "output":
+            raise SpaceError(f"{where}: states: {state!r} cannot be a state's name")
     return states
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -14,6 +16,17 @@ from cellsearch.tasks.base import Array, Examples, Split, Task
 
 _STEPS_AT_ONCE = 16  # of training data; how the stream is cut does not change it
 _EVALUATED_AT_ONCE = 512
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Keep torch to one thread: workers are as many as cores, and threads change last bits."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,38 +70,21 @@ class Training:
 
     def step(self) -> None:
         """Take one training step. Raises Diverged if the loss or the gradient is not finite."""
-        examples = self._next_batch()
+        batch = self._next_batch()
         self.optimizer.zero_grad(set_to_none=True)
-        predictions = self.model(examples.inputs, examples.lengths)
-        loss = examples.loss(predictions, self.task)
+        predictions = self.model(batch.inputs, batch.lengths)
+        loss = batch.loss(predictions, self.task)
         loss.backward()  # type: ignore[no-untyped-call]
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.gradient_clip)
         if not (math.isfinite(loss.item()) and math.isfinite(norm.item())):
             raise Diverged(f"{self.task.name}: not finite at step {self.steps + 1}")
         self.optimizer.step()
         self.steps += 1
-        self.sequence_steps += examples.inputs.shape[0] * examples.inputs.shape[1]
+        self.sequence_steps += batch.inputs.shape[0] * batch.inputs.shape[1]
 
     def held_out(self, split: Split, seed: int) -> HeldOut:
         """Evaluate on held-out examples. Raises Diverged if the loss is not finite."""
-        examples = held_out_examples(self.task, split, seed)
-        batches = [
-            _Batch(examples, slice(start, start + _EVALUATED_AT_ONCE))
-            for start in range(0, len(examples), _EVALUATED_AT_ONCE)
-        ]
-        total = weight = 0.0
-        predictions = []
-        with torch.no_grad():
-            for batch in batches:
-                found = self.model(batch.inputs, batch.lengths)
-                predictions.append(found)
-                total += float(batch.loss(found, self.task)) * batch.weight
-                weight += batch.weight
-        loss = total / weight
-        if not math.isfinite(loss):
-            raise Diverged(f"{self.task.name}: held-out loss not finite at step {self.steps}")
-        array: Array = torch.cat(predictions).numpy()
-        return HeldOut(loss, self.task.metric(loss, array, examples))
+        return evaluate_held_out(self.model, self.task, split, seed)
 
     def saliency(self, split: Split, seed: int) -> dict[str, float]:
         """Return |weight * gradient|, summed, of every learned tensor of the first layer.
@@ -155,6 +151,25 @@ class _Block:
 
     start: int
     batches: list[_Batch]
+
+
+def evaluate_held_out(model: Network, task: Task, split: Split, seed: int) -> HeldOut:
+    """Return what a split's examples say of a model. Raises Diverged if the loss is not finite."""
+    examples = held_out_examples(task, split, seed)
+    total = weight = 0.0
+    predictions = []
+    with torch.no_grad():
+        for start in range(0, len(examples), _EVALUATED_AT_ONCE):
+            batch = _Batch(examples, slice(start, start + _EVALUATED_AT_ONCE))
+            found = model(batch.inputs, batch.lengths)
+            predictions.append(found)
+            total += float(batch.loss(found, task)) * batch.weight
+            weight += batch.weight
+    loss = total / weight
+    if not math.isfinite(loss):
+        raise Diverged(f"{task.name}: the loss on held-out examples is not finite")
+    array: Array = torch.cat(predictions).numpy()
+    return HeldOut(loss, task.metric(loss, array, examples))
 
 
 @lru_cache(maxsize=16)

@@ -1,0 +1,118 @@
+"""``cellsearch search --dry-run``: what a search would do, and about how long it would take."""
+
+from __future__ import annotations
+
+import time
+
+from rich.table import Table
+
+from cellsearch.cell import Cell
+from cellsearch.commands.show import console
+from cellsearch.errors import CellError, ExperimentError
+from cellsearch.experiment import Experiment
+from cellsearch.model import make_network
+from cellsearch.run.machine import cpu_count
+from cellsearch.run.setup import prepare
+from cellsearch.tasks import Task, load_task
+from cellsearch.training import Training, one_thread
+from cellsearch.width import fit_hidden_size, model_parameters
+
+_TIMED_STEPS = 8
+
+
+def show_forecast(experiment: Experiment, workers: int | None) -> None:
+    """Print the plan of an experiment and an estimate from a few timed training steps.
+
+    Raises CellSearchError for everything that the search itself would refuse.
+    """
+    setup = prepare(experiment)
+    tasks = [load_task(**description) for description in setup.tasks]
+    out = console()
+    budget, final = experiment.budget, experiment.final
+    limits = [
+        f"{value:g} {name}"
+        for name, value in (
+            ("candidates", budget.candidates),
+            ("hours", budget.hours),
+            ("training steps", budget.total_steps),
+        )
+        if value is not None
+    ]
+    out.print(
+        f"{experiment.name}, seed {experiment.seed}: {experiment.strategy.name} in space "
+        f"{setup.space.get('name', experiment.space.source)}, {' or '.join(limits)}, "
+        f"{budget.control:.0%} of them drawn at random as control"
+    )
+    for task in tasks:
+        out.print(
+            f"task {task.name}: {task.unit}; chance is a loss of {task.chance:.4g}, solved "
+            f"{task.solved:.4g}"
+        )
+    table = Table("baseline", *(f"{task.name}: hidden, parameters, ms a step" for task in tasks))
+    seconds = []  # of one training step on every task, per baseline
+    for name, cell in setup.baselines.items():
+        row, total = [], 0.0
+        for task in tasks:
+            size, took = _timed(name, cell, task, experiment)
+            total += took
+            count = model_parameters(cell, task, size, experiment.evaluation.layers)
+            row.append(f"{size}, {count}, {1000 * took:.1f}")
+        seconds.append(total)
+        table.add_row(name, *row)
+    out.print(table)
+    count = cpu_count() if workers is None else max(1, workers)
+    if not seconds or budget.candidates is None:
+        out.print("No estimate: it needs baselines to time and a number of candidates.")
+        return
+    steps = _steps(experiment, len(seconds))
+    minutes = steps * sum(seconds) / len(seconds) / count / 60
+    out.print(
+        f"{steps:,} training steps on every task with {count} worker{'s' if count != 1 else ''}: "
+        f"about {minutes:.0f} minutes, more or less by half; finals: "
+        f"{final.candidates} cells, the best of the control and {len(seconds)} baselines, "
+        f"{final.replicates} times each"
+    )
+
+
+def _timed(name: str, cell: Cell, task: Task, experiment: Experiment) -> tuple[int, float]:
+    """Return the hidden size and the seconds of one training step."""
+    settings = experiment.evaluation
+    try:
+        size = fit_hidden_size(
+            cell, task, settings.parameters, settings.max_hidden_size, settings.layers
+        )
+    except CellError as error:
+        raise ExperimentError(f"baseline {name}: {error}") from None
+    training = Training(
+        make_network(cell, task, size, settings.layers),
+        task,
+        settings.learning_rates[0],
+        settings.batch_size,
+        settings.gradient_clip,
+        data_seed=0,
+    )
+    with one_thread():
+        training.step()
+        begin = time.perf_counter()
+        for _ in range(_TIMED_STEPS):
+            training.step()
+        return size, (time.perf_counter() - begin) / _TIMED_STEPS
+
+
+def _steps(experiment: Experiment, baselines: int) -> int:
+    """Return about how many training steps on every task a search takes."""
+    end = experiment.evaluation.steps
+    rates = len(experiment.evaluation.learning_rates)
+    rungs = [rung for rung in experiment.fidelity.rungs if rung < end]
+    first = rungs[0] if rungs else end
+    whole = rates * first + end - first
+    expected, reached, share = float(rates * first), first, 1.0
+    for rung in [*rungs[1:], end]:
+        share *= experiment.fidelity.keep if rungs else 1.0
+        expected += share * (rung - reached)
+        reached = rung
+    candidates = experiment.budget.candidates or 0
+    free = min(candidates, experiment.run.lag)  # nothing is known yet to stop these by
+    searched = free * whole + (candidates - free) * expected
+    finals = (experiment.final.candidates + 1 + baselines) * experiment.final.replicates * end
+    return int(searched + baselines * whole + finals)

@@ -1,0 +1,130 @@
+"""``cellsearch list``: what there is to choose from."""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import json
+from collections.abc import Callable
+from typing import Any
+
+Row = dict[str, Any]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Say what the command takes."""
+    parser.add_argument("kind", choices=sorted(_KINDS))
+    parser.add_argument("--json", action="store_true", help="plain JSON")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Print the list."""
+    rows = _KINDS[options.kind]()
+    if options.json:
+        print(json.dumps(rows, indent=2))
+        return
+    from rich.table import Table
+
+    from cellsearch.commands.show import console
+
+    table = Table(*(key for key in rows[0] if key != "link"), box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*(str(value) for key, value in row.items() if key != "link"))
+    console().print(table)
+
+
+def _cells() -> list[Row]:
+    from cellsearch.known import zoo
+
+    rows = []
+    for name, cell in zoo.items():
+        source = zoo.source(name)
+        rows.append(
+            {
+                "name": name,
+                "states": ", ".join(cell.states),
+                "parameters at 64": cell.parameters(64, 64),
+                "source": f"{source.authors}, {source.year}",
+                "link": source.link,
+            }
+        )
+    return rows
+
+
+def _spaces() -> list[Row]:
+    from cellsearch import resources
+    from cellsearch.space import load_space
+
+    rows = []
+    for name in resources.names("search_spaces"):
+        space = load_space(name)
+        rows.append({"name": name, "operators": ", ".join(space.operators)})
+    return rows
+
+
+def _tasks() -> list[Row]:
+    from cellsearch.tasks import TASKS
+
+    return [
+        {"name": name, "settings": _settings(kind), "about": _sentence(kind)}
+        for name, kind in TASKS.items()
+    ]
+
+
+def _strategies() -> list[Row]:
+    from cellsearch.strategies import import_strategy, strategy_names
+
+    kinds = {name: import_strategy(name) for name in strategy_names()}
+    return [
+        {"name": name, "settings": _settings(kind, ("space", "seed")), "about": _sentence(kind)}
+        for name, kind in kinds.items()
+    ]
+
+
+def _operators() -> list[Row]:
+    from cellsearch.operators import OPERATORS
+
+    rows = []
+    for name, row in OPERATORS.items():
+        low, high = row.arity
+        count = str(low) if low == high else f"{low} or more"
+        spread = f"{row.range[0]:g} .. {row.range[1]:g}"
+        rows.append({"name": name, "arguments": count, "range": spread})
+    return rows
+
+
+def _experiments() -> list[Row]:
+    from cellsearch import resources
+    from cellsearch.experiment import load_experiment
+
+    rows = []
+    for name in resources.names("experiments"):
+        experiment = load_experiment(name)
+        tasks = ", ".join(task.name for task in experiment.task)
+        rows.append({"name": name, "strategy": experiment.strategy.name, "tasks": tasks})
+    return rows
+
+
+def _settings(kind: Callable[..., Any], without: tuple[str, ...] = ()) -> str:
+    found = inspect.signature(kind).parameters.values()
+    return ", ".join(
+        parameter.name
+        if parameter.default is parameter.empty
+        else f"{parameter.name}={parameter.default!r}"
+        for parameter in found
+        if parameter.name not in without
+    )
+
+
+def _sentence(kind: type) -> str:
+    return (inspect.getdoc(kind) or "").split("\n\n")[0].replace("\n", " ")
+
+
+_KINDS: dict[str, Callable[[], list[Row]]] = {
+    "cells": _cells,
+    "spaces": _spaces,
+    "tasks": _tasks,
+    "strategies": _strategies,
+    "operators": _operators,
+    "experiments": _experiments,
+}

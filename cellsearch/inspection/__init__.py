@@ -1,0 +1,1 @@
+"""Looking at cells and runs: drawings, equations, summaries, tables."""

@@ -1,0 +1,247 @@
+"""Tables of a run for the terminal: the leaderboard of its final, and its candidates."""
+
+from __future__ import annotations
+
+import io
+import textwrap
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, ConsoleOptions, JustifyMethod, RenderableType
+from rich.measure import Measurement
+from rich.table import Table
+from rich.text import Text
+
+from cellsearch.inspection.standings import (
+    NOTHING,
+    SHORT_ID,
+    Standing,
+    number,
+    one_line,
+    replicates,
+    standings,
+    units,
+)
+from cellsearch.strategies.base import STATUSES, Evaluation
+
+_STYLES = {"found": "bold", "random": "yellow", "baseline": "cyan"}
+_HEADER_WIDTH = 10
+_CANDIDATE_COLUMNS: tuple[tuple[str, JustifyMethod], ...] = (
+    ("#", "right"),
+    ("cell", "left"),
+    ("status", "left"),
+    ("score", "right"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Leaderboard:
+    """The final of a run, best first, baselines at their places; `data` is the run's plain JSON.
+
+    Print it with rich. It shows what there is room for: the score with its interval always, then
+    the metrics of the tasks, the number of parameters, the hidden size, whole ids of cells.
+    """
+
+    data: Mapping[str, Any]
+
+    def __rich_console__(
+        self, console: Console, options: ConsoleOptions
+    ) -> Iterator[RenderableType]:
+        rows = standings(self.data)
+        if not rows:
+            yield Text("There is no leaderboard yet: the final has not been run.")
+            return
+        run = self.data.get("run", {})
+        name, seed = one_line(run.get("experiment", "the run")), one_line(run.get("seed", NOTHING))
+        yield Text(f"Leaderboard of {name}, seed {seed} (score: lower is better)", style="bold")
+        tasks = units(self.data)
+        table, shown = _fitting(console, options, rows, tasks)
+        yield table
+        yield from (Text(line, style="dim") for line in _captions(self.data, rows))
+        if shown < len(tasks):
+            hidden = ", ".join(list(tasks)[shown:])
+            yield Text(f"no room for {hidden}: use a wider terminal or --json", style="dim")
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """The candidates of a run, best first, at most `limit` of them; `data` is its plain JSON."""
+
+    data: Mapping[str, Any]
+    limit: int | None = 20
+
+    def __rich_console__(
+        self, console: Console, options: ConsoleOptions
+    ) -> Iterator[RenderableType]:
+        ranked = ranked_candidates(self.data)
+        shown = ranked[: self.limit]
+        yield Text(status_line(self.data), style="bold")
+        if not shown:
+            return
+        table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+        for head, justify in _CANDIDATE_COLUMNS:
+            table.add_column(head, justify=justify, no_wrap=True)
+        table.add_column("note")  # the only one that rich may shrink
+        for row in shown:
+            note = Text(_note(row), overflow="ellipsis", no_wrap=True)
+            style = "" if _status(row) == "ok" else "dim"
+            table.add_row(*map(Text, _candidate_cells(row)), note, style=style)
+        yield table
+        yield Text("one training each: chance has a part in this order", style="dim")
+        if len(shown) < len(ranked):
+            yield Text(f"and {len(ranked) - len(shown)} more, in --json", style="dim")
+
+
+def leaderboard(data: Mapping[str, Any]) -> Leaderboard:
+    """Return the leaderboard of a run's plain JSON, to be printed with rich."""
+    return Leaderboard(data)
+
+
+def candidate_table(data: Mapping[str, Any], limit: int | None = 20) -> Candidates:
+    """Return the candidates of a run's plain JSON, to be printed with rich; None shows all."""
+    return Candidates(data, limit)
+
+
+def status_line(data: Mapping[str, Any]) -> str:
+    """Return how many candidates ended how, such as ``12 candidates: 9 ok, 3 stopped``."""
+    candidates = data.get("candidates", ())
+    count = Counter(_status(row) for row in candidates)
+    order = [*STATUSES, *sorted(set(count) - set(STATUSES))]
+    parts = ", ".join(f"{count[status]} {status}" for status in order if count[status])
+    plural = "" if len(candidates) == 1 else "s"
+    return f"{len(candidates)} candidate{plural}" + (f": {parts}" if parts else "")
+
+
+def ranked_candidates(data: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the candidates of a run's JSON: finished ones by score, then stopped, then failed."""
+    rows = {row.get("index"): row for row in data.get("candidates", ())}
+
+    def key(row: Mapping[str, Any]) -> tuple[tuple[int, float], bool, int]:
+        original = rows.get(row.get("original"), row)
+        rank = Evaluation(
+            status=_known(original),
+            score=row.get("score"),
+            rung_scores=tuple(original.get("rung_scores", ())),
+        ).rank_key
+        return rank, row.get("original") is not None, int(row.get("index", 0))
+
+    return sorted(rows.values(), key=key)
+
+
+def plain_text(renderable: RenderableType, width: int = 100) -> str:
+    """Return what rich would print, without colours, for files and pipes."""
+    file = io.StringIO()
+    console = Console(
+        file=file, width=width, color_system=None, force_terminal=False, legacy_windows=False
+    )
+    console.print(renderable)
+    return "\n".join(line.rstrip() for line in file.getvalue().splitlines()).rstrip() + "\n"
+
+
+def _candidate_cells(row: Mapping[str, Any]) -> tuple[str, ...]:
+    cell_id = one_line(row.get("cell_id", NOTHING))[:SHORT_ID]
+    return one_line(row.get("index")), cell_id, _status(row), number(row.get("score"))
+
+
+def _fitting(
+    console: Console, options: ConsoleOptions, rows: Sequence[Standing], tasks: Mapping[str, str]
+) -> tuple[Table, int]:
+    """Return the richest table that fits, and how many tasks it shows."""
+    every = len(tasks)
+    narrow = _Layout(every, gap=1, short=True)
+    bare = replace(narrow, hidden_size=False, parameters=False)
+    layouts = [
+        _Layout(every, id_length=None),
+        _Layout(every),
+        narrow,
+        replace(narrow, hidden_size=False),
+        bare,
+        replace(bare, id_length=0),
+        *(replace(bare, tasks=count) for count in range(every - 1, -1, -1)),
+    ]
+    for layout in layouts:
+        table = layout.table(rows, tasks)
+        wide = options.update(max_width=10_000)
+        if Measurement.get(console, wide, table).maximum <= options.max_width:
+            break
+    return table, layout.tasks
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """What of the leaderboard is shown."""
+
+    tasks: int
+    id_length: int | None = SHORT_ID  # None: whole
+    short: bool = False
+    gap: int = 2
+    hidden_size: bool = True
+    parameters: bool = True
+
+    def table(self, rows: Sequence[Standing], tasks: Mapping[str, str]) -> Table:
+        """Return the table."""
+        shown = list(tasks)[: self.tasks]
+        table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, self.gap, 0, 0))
+        table.add_column("#", justify="right", no_wrap=True)
+        table.add_column("name", no_wrap=True)
+        table.add_column("kind", no_wrap=True)
+        table.add_column("score", justify="right", no_wrap=True)
+        table.add_column("95 % interval", justify="right", no_wrap=True)
+        for task in shown:
+            table.add_column(Text(_header(task, tasks[task])), justify="right", no_wrap=True)
+        if self.parameters:
+            table.add_column("params" if self.short else "parameters", justify="right")
+        if self.hidden_size:
+            table.add_column("hidden\nsize", justify="right", no_wrap=True)
+        for row in rows:
+            table.add_row(*map(Text, self._cells(row, shown)), style=_STYLES[row.kind])
+        return table
+
+    def _cells(self, row: Standing, tasks: Sequence[str]) -> list[str]:
+        cell_id = "" if row.kind == "baseline" else row.cell_id[: self.id_length]
+        cells = [row.rank, f"{row.name} {cell_id}".rstrip(), row.kind, row.score, row.interval]
+        cells += [row.metrics.get(task, NOTHING) for task in tasks]
+        if self.parameters:
+            cells.append(row.parameters_short if self.short else row.parameters)
+        if self.hidden_size:
+            cells.append(row.hidden_size)
+        return cells
+
+
+def _header(task: str, unit: str) -> str:
+    return "\n".join(line for text in (task, unit) for line in textwrap.wrap(text, _HEADER_WIDTH))
+
+
+def _captions(data: Mapping[str, Any], rows: Sequence[Standing]) -> list[str]:
+    count = replicates(data)
+    mean = f"mean of {count} trainings and its 95 % interval" if count > 1 else "of one training"
+    lines = [f"score: 0 is solved, 1 is chance; {mean}"]
+    if any(row.kind == "random" for row in rows):
+        lines.append("random: the best cell drawn at random, the bar for every strategy")
+    lines += [f"{row.name}: {row.remark}, each counts as 1" for row in rows if row.remark]
+    return lines
+
+
+def _status(row: Mapping[str, Any]) -> str:
+    return one_line(row.get("status", NOTHING))
+
+
+def _known(row: Mapping[str, Any]) -> str:
+    """Return the status for ranking; one that is not known ranks as a failure."""
+    return _status(row) if _status(row) in STATUSES else "crashed"
+
+
+def _note(row: Mapping[str, Any]) -> str:
+    parts = []
+    if row.get("control"):
+        parts.append("random")
+    if row.get("original") is not None:
+        parts.append(f"as #{row['original']}")
+    if row.get("replicate"):
+        parts.append(f"replicate {row['replicate']}")
+    failed = row.get("status") not in ("ok", "stopped", "duplicate")
+    parts += [one_line(text) for text in (failed and row.get("message"), row.get("note")) if text]
+    return "; ".join(parts)

@@ -1,0 +1,128 @@
+"""Whether a cell is inside a space, and if not, why."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cellsearch.graph import Graph
+from cellsearch.operators import OPERATORS
+
+if TYPE_CHECKING:
+    from cellsearch.space import Space
+
+
+def judge(space: Space, graph: Graph) -> str | None:
+    """Return None if a normal form is inside the space, else in one sentence why it is not."""
+    return _judge_parts(space, graph) or _judge_size(space, graph) or _judge_flow(space, graph)
+
+
+def _judge_parts(space: Space, graph: Graph) -> str | None:
+    """Judge each node by itself."""
+    if graph.output is not None:
+        return "it assigns output; in a space the output is h."
+    for node in graph.nodes:
+        if node.op in ("x", "state", "number"):
+            continue
+        if node.op not in space.operators:
+            return f"it uses {node.op}, which is not among the operators."
+        for key, value in node.attributes:
+            if value not in space.allowed(node.op, key):
+                return f"it uses {node.op} with {key}={value!r}, which is not allowed."
+        if len(set(node.args)) < len(node.args):
+            return f"one of its operators, {node.op}, sees the same value twice."
+        for slot, arg in enumerate(node.args):
+            source = graph.nodes[arg]
+            if node.op == "linear":
+                if source.op in ("linear", "number"):
+                    return f"one of its linears sees a {source.op}."
+            elif source.op == "x":
+                return f"x enters {node.op}; it may enter linear only."
+            elif source.op == "number":
+                value = source.attribute("value", 0.0)
+                if node.op != "sub" or slot != 0 or value not in space.numbers:
+                    return f"the number {value:g} stands in {node.op}, which is not allowed."
+    for name, update in graph.states:
+        if graph.nodes[update].op == "x":
+            return f"its state {name} is x; x may enter linear only."
+    return None
+
+
+def _judge_size(space: Space, graph: Graph) -> str | None:
+    """Judge the number of states, operators and matrices, and the depth."""
+    operators = [node for node in graph.nodes if node.op in OPERATORS]
+    matrices = sum(len(node.args) for node in operators if node.op == "linear")
+    depths: list[int] = []
+    for node in graph.nodes:
+        below = [depths[arg] for arg in node.args]
+        depths.append(1 + max(below) if node.op in OPERATORS else 0)
+    for what, found, most in (
+        ("states", len(graph.states), len(space.states)),
+        ("nodes", len(operators), space.nodes),
+        ("matrices", matrices, space.matrices),
+        ("operators in a row", max(depths), space.depth),
+    ):
+        if found > most:
+            return f"it has {found} {what}; at most {most} are allowed."
+    return None
+
+
+def _judge_flow(space: Space, graph: Graph) -> str | None:
+    """Judge what the updates depend on."""
+    reads: list[frozenset[str]] = []  # the leaves that each node depends on
+    straight: list[frozenset[str]] = []  # those it reaches without a linear between
+    for node in graph.nodes:
+        own = {"x"} if node.op == "x" else {node.name} if node.op == "state" else set()
+        reads.append(frozenset(own).union(*(reads[arg] for arg in node.args)))
+        passed = [straight[arg] for arg in node.args] if node.op != "linear" else []
+        straight.append(frozenset(own).union(*passed))
+    updates = dict(graph.states)
+    if "x" not in reads[updates["h"]]:
+        return "its h does not depend on x."
+    if reads[updates["h"]] <= {"x"}:
+        return "its h does not depend on a carried state."
+    if len(set(updates.values())) < len(updates):
+        return "two of its states are always equal."
+    informed = {"x"}  # and the states that x reaches, at once or by way of other states
+    while more := {s for s, update in graph.states if reads[update] & informed} - informed:
+        informed |= more
+    stuck = _stuck_at_zero(graph)
+    for name, update in graph.states:
+        if name in stuck:
+            return f"its state {name} begins at zero and does not leave it untrained."
+        if name not in informed:
+            return f"its state {name} never learns of x."
+        if not space.carry and straight[update]:
+            state = min(straight[update])
+            return f"{state}_prev reaches {name} without passing through a linear."
+    return None
+
+
+_ZERO_AT_ZERO = frozenset(
+    {"abs", "add", "gelu", "leaky_relu", "maximum", "mean", "minimum", "neg", "relu", "scale"}
+    | {"silu", "sin", "sqrt", "square", "sub", "tanh"}
+)
+
+
+def _stuck_at_zero(graph: Graph) -> set[str]:
+    """Return the states that stay at zero, where they begin, whatever x and the matrices are."""
+    stuck = {name for name, _ in graph.states}
+    while True:
+        zero: list[bool] = []
+        for node in graph.nodes:
+            args = [zero[arg] for arg in node.args]
+            if node.op == "state":
+                zero.append(node.name in stuck)
+            elif node.op == "mul":
+                zero.append(any(args))
+            elif node.op == "div":
+                zero.append(args[0])
+            elif node.op == "blend":
+                zero.append(args[2] and (args[0] or args[1]))
+            elif node.op == "linear":  # its bias, if any, is zero before training
+                zero.append(all(args) and not node.attribute("bias_init", 0.0))
+            else:
+                zero.append(node.op in _ZERO_AT_ZERO and all(args))
+        left = {name for name, update in graph.states if zero[update]}
+        if left == stuck:
+            return stuck
+        stuck = left

@@ -1,0 +1,241 @@
+"""Starting a run, going on with one, showing a finished one: always the same call."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from cellsearch.errors import ClusterError, DiskError, ExperimentError, RunError
+from cellsearch.experiment import Experiment, load_experiment
+from cellsearch.run import machine
+from cellsearch.run.driver import BUDGET, Driver
+from cellsearch.run.lock import Lock
+from cellsearch.run.pool import Pool
+from cellsearch.run.progress import Progress, Watch, nobody
+from cellsearch.run.run import Run, open_run
+from cellsearch.run.schema import Row
+from cellsearch.run.setup import Setup, prepare
+from cellsearch.run.signals import Interrupted, Signals
+from cellsearch.run.store import Store, make_folder
+
+EVALUATE = "cellsearch.evaluation:evaluate"
+Table = Mapping[str, Any]
+
+
+def search(
+    source: str | Path | Table | None = None,
+    *,
+    run: str | Path | None = None,
+    workers: int | None = None,
+    address: str | None = None,
+    seed: int | None = None,
+    overrides: Sequence[str] = (),
+    progress: Watch | None = None,
+    name: str | None = None,
+    space: str | Table | None = None,
+    strategy: str | Table | None = None,
+    task: str | Table | Sequence[str | Table] | None = None,
+    evaluation: Table | None = None,
+    fidelity: Table | None = None,
+    budget: Table | None = None,
+    final: Table | None = None,
+    lag: int | None = None,
+) -> Run:
+    """Search as an experiment says, and return the run.
+
+    `source` is an experiment file, the name of one, or a mapping of its tables; or else the tables
+    are given as keywords, where a plain name stands for a table with that name. `run` is the
+    folder, ``runs/<name>-seed<N>`` if left out: an unfinished run in it goes on, a finished one is
+    returned, with a larger budget it goes on from there. `workers` is the number of Ray actors, one
+    a core if left out, and 0 evaluates in this process; `address` is that of a Ray cluster.
+
+    Raises CellSearchError for bad input, and Interrupted (a KeyboardInterrupt) that says how to go
+    on.
+    """
+    tables = {
+        "experiment": None if name is None else {"name": name},
+        "space": {"name": space} if isinstance(space, str) else space,
+        "strategy": {"name": strategy} if isinstance(strategy, str) else strategy,
+        "task": _tasks(task),
+        "evaluation": evaluation,
+        "fidelity": fidelity,
+        "budget": budget,
+        "final": final,
+        "run": None if lag is None else {"lag": lag},
+    }
+    given = {key: value for key, value in tables.items() if value is not None}
+    if source is not None and given:
+        raise ExperimentError(
+            f"search: got an experiment and {', '.join(given)} as well; expected one of both; "
+            "single keys of an experiment are changed by overrides=['evaluation.steps=800']"
+        )
+    experiment = load_experiment(given if source is None else source, overrides, seed)
+    folder = Path(run) if run is not None else default_folder(experiment)
+    if workers is None:
+        workers = experiment.run.workers
+    if workers is None:
+        workers = machine.cpu_count()
+    if workers < 0:
+        raise ExperimentError(f"workers is {workers}; expected 0 (no Ray) or more")
+    signals = Signals()
+
+    def make_pool() -> Pool:
+        if workers == 0 and address is None:
+            from cellsearch.run.serial import SerialPool
+            from cellsearch.run.worker import load_evaluate
+
+            return SerialPool(load_evaluate(EVALUATE), signals.stopped)
+        from cellsearch.run.ray_pool import RayPool
+
+        return RayPool(max(workers, 1), address, EVALUATE)
+
+    watch = progress or nobody
+    if 4 * workers > experiment.run.lag + 3:
+        watch(
+            Progress(
+                notice=f"{workers} workers may idle with run.lag = {experiment.run.lag}; "
+                f"a lag of {4 * workers} keeps them busy (the lag is part of what a run is)"
+            )
+        )
+    again = _command(source, folder, workers, address, seed, overrides)
+    return execute(prepare(experiment), folder, make_pool, signals, watch=watch, again=again)
+
+
+def default_folder(experiment: Experiment) -> Path:
+    """Return ``runs/<name>-seed<N>``."""
+    return Path("runs") / f"{experiment.name}-seed{experiment.seed}"
+
+
+def execute(
+    setup: Setup,
+    folder: Path,
+    make_pool: Callable[[], Pool],
+    signals: Signals,
+    *,
+    watch: Watch = nobody,
+    again: str = "the same call",
+) -> Run:
+    """Bring the run in the folder to its end, whatever state it is in, and return it.
+
+    `again` is what people are told to do to go on with a run that was broken off.
+    """
+    if Store.exists(folder):
+        reader = Store.read(folder)
+        try:
+            finished = _is_finished(setup, folder, reader.meta())
+        finally:
+            reader.close()
+        if finished:
+            return open_run(folder)
+    make_folder(folder)
+    held = Lock(folder)
+    try:
+        with signals:
+            _drive(setup, folder, make_pool, watch)
+    except KeyboardInterrupt:
+        raise Interrupted(f"stopped; everything finished is kept. To go on: {again}") from None
+    except (DiskError, ClusterError) as error:
+        raise type(error)(f"{error}; everything finished is kept. To go on: {again}") from None
+    finally:
+        held.release()
+    return open_run(folder)
+
+
+def _drive(setup: Setup, folder: Path, make_pool: Callable[[], Pool], watch: Watch) -> None:
+    experiment = setup.experiment.to_dict()
+    here = machine.describe()
+    if Store.exists(folder):
+        store = Store.open(folder)
+    else:
+        store = Store.create(
+            folder,
+            {
+                "identity": setup.identity(),
+                "experiment": experiment,
+                "levels": {task: dict(level) for task, level in setup.levels.items()},
+                "sessions": [],
+                "elapsed": 0.0,
+                "done": None,
+            },
+        )
+    try:
+        meta = store.meta()
+        if _is_finished(setup, folder, meta):  # by another process, a moment ago
+            return
+        store.put(
+            Row("meta", ("experiment",), experiment),
+            Row("meta", ("sessions",), [*meta["sessions"], here][-100:]),
+            Row("meta", ("done",), None),
+        )
+        driver = Driver(setup, store, make_pool, watch=watch)
+        try:
+            driver.run()
+        finally:
+            driver.close()
+    finally:
+        store.close()
+
+
+def _is_finished(setup: Setup, folder: Path, meta: Mapping[str, Any]) -> bool:
+    """Say whether nothing is left to do; raise RunError if the run is one of something else."""
+    difference = first_difference(meta["identity"], json.loads(json.dumps(setup.identity())))
+    if difference:
+        key, before, now = difference
+        raise RunError(
+            f"{folder}: is a run of another experiment: {key} is {_show(before)} there and "
+            f"{_show(now)} here; only workers, address, budget, timeout and memory may change; "
+            "choose another folder with --run"
+        )
+    budget = setup.experiment.budget.model_dump(mode="json")
+    return bool(meta["done"]) and meta["done"]["budget"] == {key: budget[key] for key in BUDGET}
+
+
+def first_difference(before: Any, now: Any, key: str = "") -> tuple[str, Any, Any] | None:
+    """Return the dotted key where two plain values first differ, and both values there."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        names = [*before, *(name for name in now if name not in before)]
+        pairs = [(name, before.get(name), now.get(name)) for name in names]
+    elif isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
+        pairs = [(i, a, b) for i, (a, b) in enumerate(zip(before, now, strict=True))]
+    else:
+        return None if before == now else (key, before, now)
+    for name, a, b in pairs:
+        found = first_difference(a, b, f"{key}.{name}" if key else str(name))
+        if found:
+            return found
+    return None
+
+
+def _tasks(task: str | Table | Sequence[str | Table] | None) -> list[Table] | None:
+    if task is None:
+        return None
+    tasks = [task] if isinstance(task, str | Mapping) else list(task)
+    return [{"name": one} if isinstance(one, str) else one for one in tasks]
+
+
+def _command(
+    source: str | Path | Table | None,
+    folder: Path,
+    workers: int,
+    address: str | None,
+    seed: int | None,
+    overrides: Sequence[str],
+) -> str:
+    if not isinstance(source, str | Path):
+        return f"the same call with run={str(folder)!r}"
+    words = ["cellsearch", "search", str(source), "--run", str(folder), "--workers", str(workers)]
+    if address is not None:
+        words += ["--address", address]
+    if seed is not None:
+        words += ["--seed", str(seed)]
+    for override in overrides:
+        words += ["--set", override]
+    return shlex.join(words)
+
+
+def _show(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 80 else f"{text[:77]}..."

@@ -1,0 +1,101 @@
+"""What a run says of itself: how well rungs predict, which tasks are blind, what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cellsearch.experiment import Experiment
+from cellsearch.run.finalist import Finalist
+from cellsearch.run.records import Baseline, Candidate
+from cellsearch.statistics import paired_difference
+from cellsearch.statistics import rank_correlation as spearman
+
+_EDGE = 0.02  # as a share of the way from chance to solved: this near counts as there
+_REFERENCE = "lstm"
+
+
+def rank_correlation(
+    experiment: Experiment, candidates: Sequence[Candidate]
+) -> dict[int, float | None]:
+    """Return for each rung before the end how its scores rank candidates as the end does.
+
+    Only candidates that finished count; where rungs stop the others, they were chosen by the very
+    score that is correlated, so the number is a careful one. None where it does not exist.
+    """
+    finished = [one.result for one in candidates if one.result.status == "ok"]
+    found: dict[int, float | None] = {}
+    for position, steps in enumerate(experiment.fidelity.rungs):
+        if steps >= experiment.evaluation.steps:
+            continue
+        pairs = [
+            (one.rung_scores[position], one.score)
+            for one in finished
+            if one.score is not None and len(one.rung_scores) > position
+        ]
+        found[steps] = spearman([a for a, _ in pairs], [b for _, b in pairs])
+    return found
+
+
+def uninformative_tasks(
+    levels: Mapping[str, Mapping[str, Any]],
+    baselines: Sequence[Baseline],
+    finalists: Sequence[Finalist],
+) -> dict[str, str]:
+    """Return the tasks that every baseline solves, or on which none leaves chance."""
+    trained: list[Mapping[str, float]] = [one.losses for one in finalists if one.index is None]
+    losses = trained or [one.evaluation.losses for one in baselines]
+    found: dict[str, str] = {}
+    for task, level in levels.items():
+        span = level["chance"] - level["solved"]
+        opened = [(one[task] - level["solved"]) / span for one in losses if task in one]
+        if opened and max(opened) <= _EDGE:
+            found[task] = "every baseline solves it"
+        elif opened and min(opened) >= 1 - _EDGE:
+            found[task] = "no baseline leaves chance"
+    return found
+
+
+def verdict(status: str, best: Finalist | None, finalists: Sequence[Finalist]) -> str:
+    """Say how the best cell compares with the best baseline and with the LSTM, on the same seeds.
+
+    The intervals are Student's, of paired differences, at 95 %.
+    """
+    if status != "done":
+        return "The run is not finished, so nothing can be said yet."
+    baselines = [one for one in finalists if one.index is None]
+    if best is None:
+        return "No candidate finished its training, so the run found no cell."
+    if not baselines:
+        return (
+            f"The best cell found, {best.name}, scores {best.mean:.4f} (lower is better); "
+            "the run had no baselines to compare it with."
+        )
+    rivals = [baselines[0]]
+    rivals += [one for one in baselines[1:] if one.name == _REFERENCE]
+    parts = []
+    for rival in rivals:
+        title = "the best baseline, " if rival is baselines[0] else ""
+        parts.append(_compared(best, rival, title))
+    return (
+        f"The best cell found, {best.name}, scores {best.mean:.4f} (lower is better) on the "
+        f"selection split: it {' and '.join(parts)}, over {len(best.scores)} "
+        f"paired seed{'s' if len(best.scores) != 1 else ''}."
+    )
+
+
+def _compared(best: Finalist, rival: Finalist, title: str) -> str:
+    name = f"{title}{rival.name} ({rival.mean:.4f})"
+    gain = paired_difference(rival.scores, best.scores)
+    if not gain.known:
+        return f"cannot be told apart from {name} by a single seed"
+    shown = f"by {abs(gain.mean):.4f}"
+    bounds = sorted((abs(gain.low), abs(gain.high)))
+    if gain.contains_zero:
+        worse = "better" if gain.mean > 0 else "worse"
+        return (
+            f"cannot be told apart from {name}: {worse} {shown}, but the 95 % interval of the "
+            f"gain, {gain.low:.4f} to {gain.high:.4f}, contains zero"
+        )
+    verb = "beats" if gain.mean > 0 else "is worse than"
+    return f"{verb} {name} {shown} (95 % interval {bounds[0]:.4f} to {bounds[1]:.4f})"

@@ -1,0 +1,111 @@
+"""From an experiment to what a run needs: space, strategy, control, tasks, baselines, jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from cellsearch.errors import ExperimentError, nearest
+from cellsearch.experiment import Experiment
+from cellsearch.run.pool import Job
+from cellsearch.seeds import derive
+from cellsearch.strategies.base import Strategy
+
+if TYPE_CHECKING:
+    from cellsearch.cell import Cell
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """All that a driver needs to know of an experiment; tests put in what they like.
+
+    `contains` says in one sentence why a cell is outside the space, or None; `levels` are the
+    chance and solved level of each task.
+    """
+
+    experiment: Experiment
+    space: Mapping[str, Any]
+    tasks: Sequence[Mapping[str, Any]]
+    levels: Mapping[str, Mapping[str, Any]]
+    baselines: Mapping[str, Cell]
+    strategy: Callable[[], Strategy]
+    control: Callable[[], Strategy]
+    contains: Callable[[Cell], str | None]
+
+    def identity(self) -> dict[str, Any]:
+        """Return what must be the same for a run to be resumed; files count by their content."""
+        data = self.experiment.identity()
+        return {**data, "space": dict(self.space), "task": [dict(task) for task in self.tasks]}
+
+    def job(
+        self,
+        kind: str,
+        index: int,
+        text: str,
+        *,
+        replicate: int = 0,
+        thresholds: Sequence[float | None] = (),
+        measure: Sequence[str] = (),
+        learning_rates: Mapping[str, float] | None = None,
+    ) -> Job:
+        """Return the job that evaluates a cell; a ``final`` one on the selection split."""
+        final = kind == "final"
+        rungs = list(self.experiment.fidelity.rungs)
+        return {
+            "kind": kind,
+            "index": index,
+            "cell": text,
+            "seed": self.experiment.seed,
+            "replicate": replicate,
+            "tasks": [dict(task) for task in self.tasks],
+            "settings": self.experiment.evaluation.model_dump(mode="json"),
+            "rungs": rungs,
+            "thresholds": list(thresholds) or [None] * len(rungs),
+            "learning_rates": dict(learning_rates) if learning_rates else None,
+            "split": "selection" if final else "validation",
+            "measure": list(measure),
+            "keep_weights": final,
+        }
+
+
+def prepare(experiment: Experiment) -> Setup:
+    """Load what the experiment names; raises an error that says which name or setting is wrong."""
+    from cellsearch.space import load_space
+    from cellsearch.strategies import load_strategy
+    from cellsearch.tasks import load_task
+    from cellsearch.known import zoo
+
+    space = load_space(experiment.space.source)
+    loaded = [load_task(table.name, **table.settings) for table in experiment.task]
+    names = [task.name for task in loaded]
+    for position, name in enumerate(names):
+        if name in names[:position]:
+            raise ExperimentError(
+                f"task.{position}: a second task called {name!r}; scores are kept by name, so "
+                "every task needs its own"
+            )
+    for name in experiment.budget.baselines:
+        if name not in zoo:
+            raise ExperimentError(
+                f"budget.baselines: no cell {name!r} in the zoo{nearest(name, zoo)}; "
+                f"known: {', '.join(zoo)}"
+            )
+    table = experiment.strategy
+    seed = derive("strategy", experiment.seed)
+    control_seed = derive("control", experiment.seed)
+    setup = Setup(
+        experiment=experiment,
+        space=space.to_dict(),
+        tasks=[task.describe() for task in loaded],
+        levels={
+            task.name: {"chance": task.chance, "solved": task.solved, "unit": task.unit}
+            for task in loaded
+        },
+        baselines={name: zoo[name] for name in experiment.budget.baselines},
+        strategy=lambda: load_strategy(table.name, space, seed, table.settings),
+        control=lambda: load_strategy("random", space, control_seed),
+        contains=space.contains,
+    )
+    setup.strategy()  # settings that make no sense are told now, not after the baselines
+    return setup

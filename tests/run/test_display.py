@@ -1,0 +1,50 @@
+"""The live block: what it shows on a terminal, and nothing elsewhere."""
+
+import io
+
+from rich.console import Console
+
+from cellsearch.run.display import Display
+from cellsearch.run.progress import Progress
+
+MOMENT = Progress(
+    phase="search",
+    done=7,
+    total=12,
+    failed=1,
+    stopped=2,
+    duplicates=3,
+    best=0.25,
+    best_index=4,
+    baselines={"rnn": 0.9, "gru": 0.3, "lstm": None},
+)
+
+
+def test_the_block_tells_how_far_and_how_good() -> None:
+    output = io.StringIO()
+    console = Console(file=output, force_terminal=True, width=100)
+    with Display(console) as display:
+        display(MOMENT)
+        display(Progress(phase="search", done=8, total=12, notice="mind the gap"))
+        display(MOMENT)
+    text = output.getvalue()
+    for part in ("7/12", "1 failed", "2 stopped early", "3 deduplicated", "0.2500 (candidate 4)"):
+        assert part in text
+    assert "lstm failed   gru 0.3000   lower is better" in text
+    assert "mind the gap" in text
+    assert "a minute" in text
+
+
+def test_nothing_is_shown_where_there_is_no_terminal() -> None:
+    output = io.StringIO()
+    with Display(Console(file=output)) as display:
+        display(MOMENT)
+    assert output.getvalue() == ""
+
+
+def test_the_time_left_is_unknown_without_a_number_or_a_speed() -> None:
+    display = Display(Console(file=io.StringIO()))
+    display(MOMENT)
+    assert display.time_left() is None
+    display(Progress(phase="search", done=1))
+    assert display.time_left() is None

@@ -1,0 +1,402 @@
+"""Whole runs of fakes: equal tables, duplicates, failures, budgets, resuming, refusing."""
+
+import json
+import os
+import signal
+import sqlite3
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_evaluation import evaluate
+from run_fakes import Learner, Listed, ShuffledPool, experiment, run, scored, setup, table, word
+
+from cellsearch.cell import Cell
+from cellsearch.errors import ClusterError, DiskError, RunError
+from cellsearch.experiment import load_experiment
+from cellsearch.run import Progress, open_run
+from cellsearch.run.driver import Driver
+from cellsearch.run.launch import execute
+from cellsearch.run.lock import Lock
+from cellsearch.run.pool import Crash, Job, Pool, Result
+from cellsearch.run.serial import SerialPool
+from cellsearch.run.setup import Setup
+from cellsearch.run.signals import Interrupted, Signals
+from cellsearch.run.store import DATABASE, Store
+from cellsearch.strategies.base import Evaluation, Proposal
+
+
+def no_pool() -> Pool:
+    raise AssertionError("nothing is left to evaluate, no worker may be started")
+
+
+def listed(*texts: str, **changes: Any) -> Setup:
+    """A setup that evaluates the given texts and nothing else."""
+    settings = experiment("budget.control=0", "fidelity.rungs=[]", "budget.candidates=99")
+    return setup(settings, lambda: Listed(list(texts)), **changes)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_order_of_answers_changes_nothing(tmp_path: Path, seed: int) -> None:
+    expected = table(run(tmp_path / "serial"))
+    assert table(run(tmp_path / "shuffled", make_pool=lambda: ShuffledPool(seed))) == expected
+
+
+def test_a_run_holds_what_it_was_asked_for(tmp_path: Path) -> None:
+    found = run(tmp_path / "run", setup(experiment("budget.candidates=30")))
+    assert found.status == "done"
+    assert sum(one.result.status != "duplicate" for one in found.candidates) == 30
+    assert [one.index for one in found.candidates] == list(range(len(found.candidates)))
+    assert {one.result.status for one in found.candidates} >= {"ok", "stopped", "duplicate"}
+    assert [one.name for one in found.baselines] == ["lstm", "gru"]
+    names = [one.name for one in found.finalists]
+    assert {"lstm", "gru"} < set(names)
+    assert [one.mean for one in found.finalists] == sorted(one.mean for one in found.finalists)
+    for one in found.finalists:
+        assert len(one.scores) == 2
+        for files in one.weights:
+            assert files["echo"].read_bytes() == one.text.encode()
+
+
+def test_the_finalists_are_the_best_distinct_cells_and_the_best_of_the_control(
+    tmp_path: Path,
+) -> None:
+    found = run(tmp_path / "run", setup(experiment("budget.candidates=30", "fidelity.rungs=[]")))
+    ok = sorted(
+        (one for one in found.candidates if one.result.status == "ok"),
+        key=lambda one: (one.result.score, one.index),
+    )
+    first = next(one for one in ok if one.cell_id != ok[0].cell_id)
+    control = next(one for one in ok if one.control)
+    expected = {f"candidate-{one.index}" for one in (ok[0], first, control)}
+    assert {one.name for one in found.finalists if one.index is not None} == expected
+
+
+def test_jobs_say_what_to_do(tmp_path: Path) -> None:
+    jobs: list[Job] = []
+
+    def answer(job: Job) -> Result:
+        jobs.append(json.loads(json.dumps(dict(job))))
+        return Result(scored(learning_rates={"echo": 0.25}))
+
+    settings = experiment("experiment.seed=5", "budget.candidates=6", "budget.control=0")
+    run(tmp_path / "r", setup(settings), lambda: ShuffledPool(0, answer))
+    kinds = {kind: [job for job in jobs if job["kind"] == kind] for kind in
+             ("baseline", "search", "final")}  # fmt: skip
+    assert [len(jobs) for jobs in kinds.values()] == [2, 6, 2 * 4]
+    for job in jobs:
+        assert job["seed"] == 5
+        assert job["tasks"] == [{"name": "echo"}]
+        assert job["rungs"] == [30, 100]
+        assert job["settings"]["steps"] == 100 and job["settings"]["memory"] == 2**31
+    for job in kinds["baseline"] + kinds["final"]:
+        assert job["thresholds"] == [None, None]
+    for job in kinds["final"]:
+        assert (job["split"], job["keep_weights"]) == ("selection", True)
+        assert job["learning_rates"] == {"echo": 0.25}
+        assert job["replicate"] in (0, 1)
+    for job in kinds["search"] + kinds["baseline"]:
+        assert (job["split"], job["keep_weights"], job["learning_rates"]) == (
+            "validation",
+            False,
+            None,
+        )
+
+
+def test_a_finished_run_is_shown_and_not_redone(tmp_path: Path) -> None:
+    first = run(tmp_path / "run")
+    before = (tmp_path / "run" / DATABASE).read_bytes()
+    assert run(tmp_path / "run", make_pool=no_pool) == first
+    assert (tmp_path / "run" / DATABASE).read_bytes() == before
+
+
+@pytest.mark.parametrize("more", [13, 20, 31])
+def test_a_larger_budget_goes_on_as_if_it_had_been_there(tmp_path: Path, more: int) -> None:
+    larger = setup(experiment(f"budget.candidates={more}"))
+    expected = table(run(tmp_path / "at once", larger))
+    run(tmp_path / "in two steps")
+    jobs: list[Job] = []
+
+    def counted(job: Job) -> Result:
+        jobs.append(job)
+        answer = evaluate(dict(job))
+        return Result(answer["evaluation"], answer["weights"])
+
+    found = run(tmp_path / "in two steps", larger, lambda: ShuffledPool(1, counted))
+    assert table(found) == expected
+    assert sum(job["kind"] == "search" for job in jobs) == more - 12
+    assert not any(job["kind"] == "baseline" for job in jobs)
+    assert sum(job["kind"] == "final" for job in jobs) < 2 * len(found.finalists)
+
+
+def test_a_smaller_budget_is_refused_without_a_worker(tmp_path: Path) -> None:
+    expected = table(run(tmp_path / "run"))
+    smaller = setup(experiment("budget.candidates=5"))
+    with pytest.raises(RunError, match=r"holds 1\d candidates.*may grow, not shrink"):
+        run(tmp_path / "run", smaller, no_pool)
+    assert open_run(tmp_path / "run").status == "interrupted"
+    assert table(run(tmp_path / "run", make_pool=no_pool)) == expected
+
+
+def test_a_budget_of_steps_ends_the_search(tmp_path: Path) -> None:
+    settings = experiment("budget.total_steps=1000", "run.lag=2").to_dict()
+    settings["budget"]["candidates"] = None
+    found = run(tmp_path / "run", setup(load_experiment(settings)))
+    steps = [one.result.steps for one in found.candidates]
+    assert sum(steps[:-2]) < 1000 <= sum(steps)
+
+
+def test_a_budget_of_hours_gives_the_beginning_of_the_table(tmp_path: Path) -> None:
+    class Clock:
+        now = 0.0
+
+        def __call__(self) -> float:
+            return self.now
+
+    clock, settings = Clock(), experiment("budget.hours=1.0", "budget.candidates=1000")
+
+    def slow(job: Job) -> Result:
+        clock.now += 100.0
+        answer = evaluate(dict(job))
+        return Result(answer["evaluation"], answer["weights"])
+
+    limited = setup(settings)
+    meta = {"identity": {}, "experiment": settings.to_dict(), "levels": limited.levels}
+    store = Store.create(tmp_path, meta | {"sessions": [], "elapsed": 0.0, "done": None})
+    Driver(limited, store, lambda: ShuffledPool(0, slow), clock=clock).run()
+    assert store.meta()["elapsed"] == clock.now
+    store.close()
+    short = table(open_run(tmp_path))["candidates"]
+    whole = table(run(tmp_path / "whole", setup(experiment("budget.candidates=60"))))["candidates"]
+    assert 33 <= sum(one["status"] != "duplicate" for one in short) <= 36 + settings.run.lag
+    assert short == whole[: len(short)]
+
+
+def test_duplicates_are_copied_and_cost_nothing(tmp_path: Path) -> None:
+    jobs: list[str] = []
+
+    def answer(job: Job) -> Result:
+        jobs.append(str(job["cell"]))
+        return Result(scored(steps=7))
+
+    found = run(tmp_path / "r", listed("a", "b", "a", "a"), lambda: ShuffledPool(0, answer))
+    assert jobs.count("a") == 1 + 2  # the search and the two replicates of the final
+    last = found.candidates[3]
+    assert (last.original, last.result.status, last.result.original) == (0, "duplicate", "ok")
+    assert (last.result.score, last.result.steps) == (0.5, 0)
+
+
+def test_a_long_row_of_duplicates_is_told(tmp_path: Path) -> None:
+    found = run(tmp_path / "run", listed("a", *["a"] * 60))
+    assert "nothing new 50 times in a row" in found.message
+    assert len(found.candidates) == 51
+
+
+def test_a_cell_outside_the_space_is_rejected_without_training(tmp_path: Path) -> None:
+    def contains(cell: Cell) -> str | None:
+        return "it holds a b" if str(cell) == "b" else None
+
+    found = run(tmp_path / "run", listed("a", "b", contains=contains))
+    assert [one.result.status for one in found.candidates] == ["ok", "rejected"]
+    assert found.candidates[1].result.message == "it holds a b"
+
+
+def test_all_candidates_may_fail(tmp_path: Path) -> None:
+    diverged = {
+        "status": "diverged",
+        "score": float("nan"),
+        "rung_scores": [float("inf")],
+        "losses": {"echo": float("nan")},
+        "message": "loss is nan at step 3",
+    }
+
+    def answer(job: Job) -> Result | Crash:
+        if job["kind"] == "search":
+            return Crash("crashed", "x" * 99_999) if job["index"] % 2 else Result(diverged)
+        return Result(scored())
+
+    found = run(tmp_path / "run", make_pool=lambda: ShuffledPool(0, answer))
+    assert {one.result.outcome for one in found.candidates} == {"diverged", "crashed"}
+    assert all(one.result.score is None for one in found.candidates)
+    assert found.best is None and found.best_so_far is None
+    assert {one.name for one in found.finalists} == {"lstm", "gru"}
+    assert "found no cell" in found.verdict()
+    json.dumps(found.to_json(), allow_nan=False)
+    with pytest.raises(RunError, match="no candidate has finished"):
+        found.find("best")
+
+
+def test_baselines_may_fail(tmp_path: Path) -> None:
+    def answer(job: Job) -> Result | Crash:
+        return Crash("timeout", "") if job["cell"] == "gru 0" else Result(scored())
+
+    found = run(tmp_path / "run", make_pool=lambda: ShuffledPool(0, answer))
+    assert found.finalists[-1].name == "gru"
+    assert found.finalists[-1].scores == (1.0, 1.0)
+    assert found.finalists[-1].failures == 2
+
+
+def test_a_run_of_another_experiment_is_refused(tmp_path: Path) -> None:
+    run(tmp_path / "run")
+    with pytest.raises(RunError, match=r"evaluation\.steps is 100 there and 200 here"):
+        run(tmp_path / "run", setup(experiment("evaluation.steps=200")), no_pool)
+    with pytest.raises(RunError, match=r"space\.name is \"words\" there and \"other\" here"):
+        run(tmp_path / "run", setup(space={"name": "other"}), no_pool)
+    with pytest.raises(RunError, match=r"task is \[.*\] there and \[\] here"):
+        run(tmp_path / "run", setup(tasks=[]), no_pool)
+
+
+def test_workers_timeout_and_memory_may_change(tmp_path: Path) -> None:
+    first = run(tmp_path / "run")
+    free = experiment("run.workers=7", "evaluation.timeout=5", "evaluation.memory=1GiB")
+    assert run(tmp_path / "run", setup(free), no_pool).candidates == first.candidates
+
+
+def test_a_strategy_that_changed_is_told_with_both_versions(tmp_path: Path) -> None:
+    run(tmp_path / "run")
+    other = setup(experiment("budget.candidates=20"), lambda: Learner(seed=1))
+    with pytest.raises(RunError, match=r"candidate 0 .*cell_id was \"c1-.*, is now \"c1-"):
+        run(tmp_path / "run", other, no_pool)
+
+
+@pytest.mark.parametrize("table_name", ["candidates", "finals", "baselines", "meta"])
+def test_a_damaged_row_stops_everything(tmp_path: Path, table_name: str) -> None:
+    run(tmp_path / "run")
+    connection = sqlite3.connect(tmp_path / "run" / DATABASE)
+    connection.execute(f"UPDATE {table_name} SET content = replace(content, '0', '1')")  # noqa: S608
+    connection.commit()
+    connection.close()
+    with pytest.raises(RunError, match=f"damaged: row .* of {table_name}"):
+        open_run(tmp_path / "run")
+    with pytest.raises(RunError, match=f"damaged: row .* of {table_name}"):
+        run(tmp_path / "run", setup(experiment("budget.candidates=20")), no_pool)
+
+
+@pytest.mark.parametrize("table_name", ["candidates", "finals"])
+def test_a_missing_row_of_a_finished_run_is_told(tmp_path: Path, table_name: str) -> None:
+    run(tmp_path / "run")
+    connection = sqlite3.connect(tmp_path / "run" / DATABASE)
+    connection.execute(f"DELETE FROM {table_name} WHERE rowid = 2")  # noqa: S608
+    connection.commit()
+    connection.close()
+    with pytest.raises(RunError, match="damaged"):
+        open_run(tmp_path / "run")
+
+
+def test_a_second_process_is_locked_out_and_readers_are_not(tmp_path: Path) -> None:
+    statuses: list[str] = []
+
+    def watch(progress: Progress) -> None:
+        if progress.phase == "search" and progress.done == 5:
+            statuses.append(open_run(tmp_path / "run").status)
+            with pytest.raises(RunError, match=f"process {os.getpid()} is working"):
+                Lock(tmp_path / "run")
+
+    run(tmp_path / "run", watch=watch)
+    assert statuses == ["running"]
+    assert open_run(tmp_path / "run").status == "done"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("phase", ["baselines", "search", "finals"])
+def test_a_signal_stops_and_the_run_goes_on(tmp_path: Path, number: int, phase: str) -> None:
+    expected = table(run(tmp_path / "undisturbed"))
+
+    def watch(progress: Progress) -> None:
+        if progress.phase == phase and progress.done == 1:
+            os.kill(os.getpid(), number)
+
+    with pytest.raises(Interrupted, match="To go on: cellsearch search x") as caught:
+        run(tmp_path / "run", watch=watch, again="cellsearch search x")
+    assert caught.value.exit_code == 130
+    assert open_run(tmp_path / "run").status == "interrupted"
+    assert "not finished" in open_run(tmp_path / "run").verdict()
+    assert table(run(tmp_path / "run")) == expected
+
+
+def test_a_signal_during_an_evaluation_is_not_the_candidates_failure(tmp_path: Path) -> None:
+    signals = Signals()
+
+    def interrupted(job: dict[str, Any]) -> dict[str, Any]:
+        if job["kind"] == "search" and job["index"] == 3:
+            try:
+                os.kill(os.getpid(), signal.SIGINT)
+            except BaseException:
+                return {"evaluation": {"status": "crashed"}}
+        return evaluate(job)
+
+    with pytest.raises(Interrupted):
+        execute(setup(), tmp_path, lambda: SerialPool(interrupted, signals.stopped), signals)
+    assert [one.index for one in open_run(tmp_path).candidates] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("error", [DiskError("full"), ClusterError("gone")])
+def test_errors_of_the_machinery_say_how_to_go_on(tmp_path: Path, error: Exception) -> None:
+    class Broken(ShuffledPool):
+        def wait(self) -> tuple[str, Result | Crash]:
+            raise error
+
+    with pytest.raises(type(error), match=r"everything finished is kept\. To go on: this"):
+        run(tmp_path / "run", make_pool=lambda: Broken(0), again="this")
+    assert run(tmp_path / "run").status == "done"
+
+
+def test_a_strategy_is_told_every_result_once(tmp_path: Path) -> None:
+    told: list[str] = []
+
+    class Listener(Learner):
+        def tell(self, proposal: Proposal, evaluation: Evaluation) -> None:
+            super().tell(proposal, evaluation)
+            told.append(str(proposal.cell))
+
+    found = run(tmp_path / "run", setup(strategy=Listener))
+    assert told == [one.text for one in found.candidates if not one.control]
+
+
+def test_what_is_watched_adds_up(tmp_path: Path) -> None:
+    seen: list[Progress] = []
+    found = run(tmp_path / "run", watch=seen.append)
+    last = [one for one in seen if one.phase == "search"][-1]
+    statuses = [one.result.status for one in found.candidates]
+    assert (last.done, last.total) == (12, 12)
+    assert last.stopped == statuses.count("stopped")
+    assert last.duplicates == statuses.count("duplicate")
+    assert last.best == min(
+        one.result.score for one in found.candidates if one.result.status == "ok"
+    )
+    assert set(last.baselines) == {"lstm", "gru"}
+    assert seen[-1].phase == "done"
+
+
+def test_baselines_without_any(tmp_path: Path) -> None:
+    found = run(tmp_path / "run", setup(experiment("budget.baselines=[]")))
+    assert "no baselines" in found.verdict()
+    assert found.best is not None
+
+
+def test_cells_are_found_by_many_names(tmp_path: Path) -> None:
+    found = run(tmp_path / "run")
+    assert (
+        found.find("best")
+        == found.best
+        == next(one for one in found.leaderboard() if one.index is not None)
+    )
+    assert found.find("3") == found.candidates[3]
+    assert found.find("gru") == found.baselines[1]
+    assert found.find(word("gru 0").id) == found.baselines[1]
+    assert found.find(found.candidates[3].cell_id[:12]).cell_id == found.candidates[3].cell_id
+    for which in ("99", "c1-", "zzz"):
+        with pytest.raises(RunError, match="expected 'best', an index"):
+            found.find(which)
+
+
+def test_json_is_as_the_design_says(tmp_path: Path) -> None:
+    data = run(tmp_path / "run").to_json()
+    assert {"experiment", "seed", "status"} <= set(data["run"])
+    same = {"cell_id", "cell", "status", "score", "losses", "metrics", "parameters",
+            "hidden_size", "steps", "seconds"}  # fmt: skip
+    assert same | {"index", "parents", "replicate", "control"} <= set(data["candidates"][0])
+    assert same | {"name"} <= set(data["baselines"][0])
+    assert same | {"scores", "interval"} <= set(data["finalists"][0])
+    assert isinstance(data["candidates"][0]["losses"], Mapping)

@@ -1,0 +1,152 @@
+"""What a run says of itself: verdicts, rank correlations, tasks that tell nothing."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from run_fakes import experiment
+
+from cellsearch.run.finalist import Finalist
+from cellsearch.run.finals import Entry, choose
+from cellsearch.run.records import Baseline, Candidate, Final, finite
+from cellsearch.run.report import rank_correlation, uninformative_tasks, verdict
+from cellsearch.strategies.base import Evaluation
+
+LEVELS: dict[str, dict[str, Any]] = {"a": {"chance": 2.0, "solved": 1.0}}
+
+
+def finalist(name: str, *scores: float | None) -> Finalist:
+    index = int(name.split("-")[1]) if "-" in name else None
+    entry = Entry(name=name, index=index, text=name, cell_id=name, control=False, learning_rates={})
+    finals = [
+        Final(
+            entry=name,
+            replicate=replicate,
+            evaluation=Evaluation(status="diverged")
+            if score is None
+            else Evaluation(status="ok", score=score, losses={"a": 1 + score}),
+            weights={},
+        )
+        for replicate, score in enumerate(scores)
+    ]
+    return Finalist.build(Path("run"), entry, finals)
+
+
+def candidate(index: int, cell: str = "", **values: Any) -> Candidate:
+    control = values.pop("control", False)
+    evaluation = Evaluation(**({"status": "ok"} | values))
+    name = cell or str(index)
+    return Candidate(index=index, text=name, cell_id=name, control=control, evaluation=evaluation)
+
+
+def test_a_clear_winner_beats_the_best_baseline_and_the_lstm() -> None:
+    best = finalist("candidate-3", 0.10, 0.21, 0.30)
+    others = [finalist("gru", 0.20, 0.30, 0.40), finalist("lstm", 0.5, 0.62, 0.7)]
+    text = verdict("done", best, [best, *others])
+    assert "candidate-3, scores 0.2033" in text
+    assert "beats the best baseline, gru (0.3000) by 0.0967 (95 % interval 0.0823" in text
+    assert "and beats lstm (0.6067) by 0.4033" in text
+    assert "3 paired seeds" in text
+
+
+def test_an_interval_with_zero_in_it_is_said_plainly() -> None:
+    best = finalist("candidate-3", 0.1, 0.4)
+    text = verdict("done", best, [best, finalist("lstm", 0.2, 0.35)])
+    assert "cannot be told apart from the best baseline, lstm" in text
+    assert "contains zero" in text
+    assert text.count("lstm") == 1
+
+
+def test_a_better_baseline_is_said_plainly() -> None:
+    best = finalist("candidate-3", 0.30, 0.41)
+    text = verdict("done", best, [finalist("gru", 0.10, 0.20), best])
+    assert "is worse than the best baseline, gru (0.1500) by 0.2050" in text
+
+
+def test_one_seed_says_nothing() -> None:
+    best = finalist("candidate-3", 0.1)
+    text = verdict("done", best, [best, finalist("gru", 0.9)])
+    assert "cannot be told apart from the best baseline, gru (0.9000) by a single seed" in text
+
+
+def test_a_failed_training_scores_as_if_nothing_was_learnt() -> None:
+    found = finalist("candidate-3", 0.1, None)
+    assert found.scores == (0.1, 1.0)
+    assert found.failures == 1
+    assert found.losses == {"a": 1.1}
+    assert finalist("gru", None).losses == {}
+
+
+def test_the_final_takes_distinct_cells_every_baseline_and_the_best_control() -> None:
+    candidates = [
+        candidate(0, "x", score=0.3),
+        candidate(1, "x", score=0.1),
+        candidate(2, "y", score=0.2),
+        candidate(3, "z", score=0.2),
+        candidate(4, "c", score=0.5, control=True),
+        candidate(5, "d", score=0.6, control=True),
+        candidate(6, "s", status="stopped", score=0.01, rung_scores=(0.01,)),
+        candidate(7, "y", status="duplicate", original="ok", score=0.2),
+    ]
+    baseline = Baseline(name="gru", text="g", cell_id="g", evaluation=Evaluation(status="ok"))
+    assert [one.name for one in choose(candidates, [baseline], 2)] == [
+        "candidate-1",
+        "candidate-2",
+        "candidate-4",
+        "gru",
+    ]
+    assert [one.index for one in choose(candidates, [], 5)] == [1, 2, 3, 4, 5]
+    assert choose([], [], 3) == ()
+
+
+def test_rank_correlation_is_of_the_finished_at_each_rung_before_the_end() -> None:
+    rows = [(0.1, 0.2), (0.2, 0.1), (0.3, 0.3), (0.4, 0.4)]
+    candidates = [
+        candidate(index, score=end, rung_scores=(rung, end))
+        for index, (rung, end) in enumerate(rows)
+    ]
+    candidates.append(candidate(4, status="stopped", score=0.9, rung_scores=(0.9,)))
+    assert rank_correlation(experiment(), candidates) == {30: pytest.approx(0.8)}
+    assert rank_correlation(experiment(), []) == {30: None}
+
+
+@pytest.mark.parametrize(
+    ("losses", "reason"),
+    [
+        ([1.0, 1.01], "every baseline solves it"),
+        ([1.99, 2.5], "no baseline leaves chance"),
+        ([1.0, 2.0], None),
+        ([1.5], None),
+        ([], None),
+    ],
+)
+def test_tasks_that_tell_nothing_are_named(losses: list[float], reason: str | None) -> None:
+    baselines = [
+        Baseline(
+            name=str(position),
+            text="",
+            cell_id="",
+            evaluation=Evaluation(status="ok", losses={"a": loss}),
+        )
+        for position, loss in enumerate(losses)
+    ]
+    assert uninformative_tasks(LEVELS, baselines, []) == ({"a": reason} if reason else {})
+
+
+def test_the_finals_count_where_there_are_some() -> None:
+    solved = Baseline(
+        name="gru", text="", cell_id="", evaluation=Evaluation(status="ok", losses={"a": 1.0})
+    )
+    assert uninformative_tasks(LEVELS, [solved], [finalist("gru", 0.5)]) == {}
+
+
+def test_numbers_that_are_not_finite_are_left_out() -> None:
+    found = finite(
+        {
+            "status": "diverged",
+            "score": float("inf"),
+            "rung_scores": [0.5, float("nan")],
+            "losses": {"a": float("nan"), "b": 1.0},
+        }
+    )
+    assert found == Evaluation(status="diverged", rung_scores=(0.5,), losses={"b": 1.0})

@@ -1,0 +1,323 @@
+"""Specification of spaces: their files, what is inside, and what is drawn from them."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import random
+import tomllib
+from collections import Counter
+from pathlib import Path
+
+import networkx as nx
+import numpy as np
+import pytest
+import torch
+
+from cellsearch.cell import Cell
+from cellsearch.errors import SpaceError
+from cellsearch.layers import Recurrent
+from cellsearch.space import Space, load_space, read_space
+from cellsearch.zoo import zoo
+
+NAMES = ("minimal", "gated")
+LEAVES = ("x", "state", "number")
+
+
+# Membership
+
+
+@pytest.mark.parametrize("name", zoo)
+def test_gated_holds_the_known_cells(name: str) -> None:
+    assert load_space("gated").contains(zoo[name]) is None
+
+
+def test_minimal_holds_the_simple_recurrent_networks_only() -> None:
+    space = load_space("minimal")
+    assert {name for name in zoo if space.contains(zoo[name]) is None} == {"rnn", "rnn_relu"}
+
+
+GATE = "g = sigmoid(linear(x, h_prev))\n"
+INSIDE = (
+    "h = blend(sigmoid(linear(x, h_prev)), h_prev, tanh(linear(x, h_prev)))",
+    "h = linear(x, h_prev)",
+    "h = h_prev + tanh(linear(x))",
+    "c = h_prev\nh = tanh(linear(x, h_prev, c_prev))",  # c_prev is h at t-2
+    GATE + "c = g * c_prev + (1 - g) * linear(x)\nh = g * tanh(c)",
+    GATE + "unused = relu(exp(h_prev))\nh = tanh(linear(x, g * h_prev))",  # judged without it
+    GATE + "memory = g * memory_prev + linear(x)\nh = tanh(memory)",  # names do not matter
+)
+OUTSIDE = {
+    "h = sin(linear(x, h_prev))": "it uses sin",
+    "h = tanh(linear(x, h_prev, init='orthogonal'))": "linear with init='orthogonal'",
+    "h = tanh(linear(x, h_prev, bias_init=2.0))": "linear with bias_init=2.0",
+    "h = x * linear(h_prev)": "x enters mul",
+    "c = x\nh = tanh(linear(x, c_prev))": "its state c is x",
+    "h = tanh(linear(x, linear(h_prev)))": "one of its linears sees a linear",
+    "h = 2 * tanh(linear(x, h_prev))": "the number 2 stands in mul",
+    "h = (1 - h_prev) * (1 + linear(x))": "the number 1 stands in add",
+    "h = tanh(linear(x, h_prev)) - 1": "the number 1 stands in sub",
+    "a = linear(x, h_prev)\nh = a * a": "mul, sees the same value twice",
+    "h = tanh(linear(x, h_prev, h_prev))": "linear, sees the same value twice",
+    "a = tanh(linear(x))\nh = a + (h_prev + a)": "add, sees the same value twice",
+    "h = tanh(linear(h_prev))": "does not depend on x",
+    "h = tanh(linear(x))": "does not depend on a carried state",
+    "c = tanh(c_prev)\nh = tanh(linear(x, c_prev))": "state c begins at zero",
+    "c = sigmoid(c_prev)\nh = tanh(linear(x, c_prev))": "state c never learns of x",
+    "h = h_prev * tanh(linear(x))": "state h begins at zero",
+    "h = tanh(linear(h_prev)) * linear(x)": "state h begins at zero",  # biases are zero at first
+    "a = tanh(linear(x, h_prev, c_prev))\nh = a\nc = a": "two of its states are always equal",
+    "output = tanh(linear(x, h_prev))\nh = sigmoid(linear(x, h_prev))": "assigns output",
+    "h = tanh(linear(x, h_prev) + parameter())": "it uses parameter",
+    "c = tanh(linear(x, b_prev))\nb = relu(linear(x, h_prev))\nh = c_prev * c": "3 states",
+    "h = " + "tanh(" * 10 + "linear(x, h_prev)" + ")" * 10: "11 operators in a row",
+    "h = " + " + ".join(["tanh(linear(x, h_prev))"] * 7): "14 matrices",
+    "h = " + " + ".join(["tanh(linear(h_prev))"] * 10) + " + linear(x)": "22 nodes",
+}
+
+
+@pytest.mark.parametrize("text", INSIDE)
+def test_cell_inside(text: str) -> None:
+    assert load_space("gated").contains(Cell.parse(text)) is None
+
+
+@pytest.mark.parametrize("text", OUTSIDE)
+def test_cell_outside_and_why(text: str) -> None:
+    reason = load_space("gated").contains(Cell.parse(text))
+    assert reason is not None
+    assert OUTSIDE[text] in reason
+    assert reason.endswith(".")
+
+
+def test_without_carry_a_state_passes_through_a_linear() -> None:
+    data = {"operators": ["linear", "tanh", "mul", "add", "sigmoid"], "carry": False}
+    space = read_space(data, name="s", where="s.toml")
+    assert space.contains(Cell.parse("h = tanh(linear(x, sigmoid(h_prev) * h_prev))")) is None
+    reason = space.contains(Cell.parse("h = h_prev + tanh(linear(x))"))
+    assert reason == "h_prev reaches h without passing through a linear."
+
+
+# Draws
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def drawn(request: pytest.FixtureRequest) -> tuple[Space, list[Cell]]:
+    space = load_space(request.param)
+    rng = random.Random(7)
+    return space, [space.draw(rng) for _ in range(1000)]
+
+
+def operators(graph: nx.MultiDiGraph) -> list[int]:
+    return [node for node, op in graph.nodes(data="op") if op not in LEAVES]
+
+
+def test_draws_are_inside_and_rarely_repeat(drawn: tuple[Space, list[Cell]]) -> None:
+    space, cells = drawn
+    assert all(space.contains(cell) is None for cell in cells)
+    assert len({cell.id for cell in cells}) > 900
+
+
+def test_draws_obey_the_rules_seen_on_their_graphs(drawn: tuple[Space, list[Cell]]) -> None:
+    space, cells = drawn
+    for cell in cells:
+        graph, updates = cell.graph, cell.graph.graph["states"]
+        assert {graph.nodes[node]["op"] for node in operators(graph)} <= set(space.operators)
+        assert (
+            len(operators(graph)) <= space.nodes + 3
+        )  # sums in sums count once in the normal form
+        for source, target in graph.edges():
+            seen, by = graph.nodes[source]["op"], graph.nodes[target]["op"]
+            assert by == "linear" or seen != "x"
+            assert (seen, by) != ("linear", "linear")
+        below_h = nx.ancestors(graph, updates["h"]) | {updates["h"]}
+        leaves = [graph.nodes[node] for node in below_h]
+        assert any(leaf["op"] == "x" for leaf in leaves)
+        assert any(leaf["op"] == "state" for leaf in leaves)
+        # No dead code and no dead states: h needs everything, now or by way of a state later.
+        later = graph.copy()
+        for node, data in graph.nodes(data=True):
+            if data["op"] == "state":
+                later.add_edge(updates[data["name"]], node)
+        assert nx.ancestors(later, updates["h"]) | {updates["h"]} == set(graph)
+        assert set(updates) == set(cell.states)
+
+
+def test_sizes_are_spread_over_what_is_allowed(drawn: tuple[Space, list[Cell]]) -> None:
+    space, cells = drawn
+    sizes = Counter(sum(node.op not in LEAVES for node in cell.normal.nodes) for cell in cells)
+    assert max(sizes) <= space.nodes
+    even = 1000 / space.nodes
+    assert all(sizes[size] > even / 3 for size in range(7, space.nodes + 1))
+    assert all(count < 3 * even for count in sizes.values())
+
+
+def test_states_are_spread(drawn: tuple[Space, list[Cell]]) -> None:
+    space, cells = drawn
+    counts = Counter(len(cell.states) for cell in cells)
+    assert all(counts[count + 1] > 300 for count in range(len(space.states)))
+
+
+def test_most_draws_carry_a_state_behind_a_gate(drawn: tuple[Space, list[Cell]]) -> None:
+    _, cells = drawn
+    gated = 0
+    for cell in cells:
+        graph = cell.graph
+        gated += any(
+            graph.nodes[node]["op"] in ("mul", "blend")
+            and {graph.nodes[arg]["op"] for arg in graph.pred[node]} >= {"state", "sigmoid"}
+            for node in graph
+        )
+    assert gated > 450
+
+
+def test_output_and_states_react_and_stay_finite(drawn: tuple[Space, list[Cell]]) -> None:
+    _, cells = drawn
+    torch.manual_seed(0)
+    inputs = torch.randn(40, 4, 3)
+    other = inputs.clone()
+    other[:4] += 0.5
+    deaf = wild = 0
+    for cell in cells[:150]:
+        layer = Recurrent(cell, 3, 8, backend="eager")
+        with torch.no_grad():
+            output, _ = layer(inputs)
+            deaf += torch.equal(output[:6], layer(other)[0][:6])
+        wild += not bool(output.abs().max() < 1e3)
+    assert deaf <= 2  # a relu may be shut in all units
+    assert wild <= 30
+
+
+def test_draws_follow_from_the_generator_alone(drawn: tuple[Space, list[Cell]]) -> None:
+    space, cells = drawn
+    random.seed(3)
+    outside, numpys = random.getstate(), np.random.get_state()
+    rng = random.Random(7)
+    again = [str(space.draw(rng)) for _ in range(30)]
+    assert again == [str(cell) for cell in cells[:30]]
+    assert random.getstate() == outside
+    assert all(np.array_equal(a, b) for a, b in zip(np.random.get_state(), numpys, strict=True))
+
+
+def every_cell(space: Space) -> dict[str, str]:
+    """Spell out all sequences of statements of a one-state space; those inside, by id."""
+    found: dict[str, str] = {}
+
+    def extend(lines: list[str], names: list[str]) -> None:
+        if lines:
+            cell = Cell.parse("\n".join([*lines, f"h = {names[-1]}"]))
+            if space.contains(cell) is None:
+                found[cell.id] = str(cell)
+        if len(lines) == space.nodes:
+            return
+        new, values = f"v{len(lines)}", [name for name in names if name != "x"]
+        options = [f"tanh({value})" for value in values]
+        for count in range(1, len(names) + 1):
+            options += [f"linear({', '.join(a)})" for a in itertools.combinations(names, count)]
+        options += [f"{a} - {b}" for a in [*values, "1"] for b in values]
+        for option in options:
+            extend([*lines, f"{new} = {option}"], [*names, new])
+
+    extend([], ["x", "h_prev"])
+    return found
+
+
+def test_every_cell_of_a_small_space_is_drawn_and_no_other() -> None:
+    data = {
+        "operators": ["linear", "sub", "tanh"],
+        "numbers": [1.0],
+        "limits": {"nodes": 2, "depth": 2, "matrices": 3},
+    }
+    space = read_space(data, name="tiny", where="tiny.toml")
+    expected = every_cell(space)
+    assert len(expected) > 8
+    rng = random.Random(0)
+    found: set[str] = set()
+    for _ in range(1500):
+        found.add(space.draw(rng).id)
+        if len(found) == len(expected):
+            break
+    assert found == set(expected)
+
+
+def test_space_without_any_cell_says_so() -> None:
+    data = {"operators": ["linear", "tanh"], "carry": False, "limits": {"matrices": 1, "nodes": 2}}
+    space = read_space(data, name="void", where="void.toml")
+    with pytest.raises(SpaceError, match=r"space void: 1000 draws gave no cell.*matrices"):
+        space.draw(random.Random(0))
+
+
+# Files
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_space_survives_its_json(name: str) -> None:
+    space = load_space(name)
+    data = json.loads(json.dumps(space.to_dict()))
+    assert read_space(data, name=data.pop("name"), where="there") == space
+    assert space.name == name
+
+
+def test_space_of_ones_own(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(
+        'states = ["h", "m"]\noperators = ["linear", "tanh", "blend", "sigmoid", "scale"]\n'
+        'seeds = ["rnn"]\n[limits]\nnodes = 9\n[attributes.linear]\ninit = ["orthogonal"]\n'
+        "[attributes.scale]\nscalar = [true]\n"
+    )
+    space = load_space(path)
+    assert (space.name, space.nodes, space.states) == ("mine", 9, ("h", "m"))
+    assert load_space(str(path)) == space
+    rng = random.Random(0)
+    texts = [str(space.draw(rng)) for _ in range(300)]
+    assert any('init="orthogonal"' in text for text in texts)
+    assert any("scalar=True" in text for text in texts)
+
+
+GOOD = 'operators = ["linear", "tanh"]\n'
+BAD = {
+    "": r"operators: expected a list of names",
+    'operators = ["tanh"]': r"operators: linear is missing",
+    'operators = ["linear", "tahn"]': r"operators: unknown 'tahn' \(did you mean 'tanh'\?\)",
+    'operators = ["linear", "linear"]': r"operators: 'linear' stands there twice",
+    GOOD + 'operator = ["mul"]': r"unknown key 'operator' \(did you mean 'operators'\?\)",
+    GOOD + 'carry = "yes"': r"carry: expected true or false, found 'yes'",
+    GOOD + 'states = ["c", "h"]': r"states: expected h as the first state",
+    GOOD + 'states = ["h", "x"]': r"states: 'x' cannot be a state's name",
+    GOOD + 'states = ["h", "output"]': r"states: 'output' cannot be a state's name",
+    GOOD + "numbers = [true]": r"numbers: expected a list of finite numbers",
+    GOOD + "numbers = [inf]": r"numbers: expected a list of finite numbers",
+    GOOD + 'seeds = ["lsmt"]': r"seeds: unknown 'lsmt' \(did you mean 'lstm'\?\)",
+    GOOD + 'seeds = ["gru"]': r"seeds: gru is outside the space: it uses",
+    GOOD + "[limits]\nnode = 3": r"limits: unknown key 'node' \(did you mean 'nodes'\?\)",
+    GOOD + "[limits]\nnodes = 0": r"limits.nodes: expected a whole number, 1 or more, found '0'",
+    GOOD + "[limits]\nnodes = 2.5": r"limits.nodes: expected a whole number",
+    GOOD + "[attributes.linaer]\nbias = [true]": r"attributes: unknown key 'linaer'.*'linear'",
+    GOOD + "[attributes.linear]\nbais = [true]": r"attributes.linear: unknown key 'bais'.*'bias'",
+    GOOD + "[attributes.linear]\nbias = [1]": r"attributes.linear.bias: expected a list of true",
+    GOOD + '[attributes.linear]\ninit = ["zero"]': r"expected a list of uniform, orthogonal",
+    "operators = [": r"not valid TOML",
+}
+
+
+@pytest.mark.parametrize("text", BAD)
+def test_bad_file_is_refused_with_file_key_and_repair(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "bad.toml"
+    path.write_text(text)
+    with pytest.raises(SpaceError, match=BAD[text]) as caught:
+        load_space(path)
+    assert str(caught.value).startswith(str(path))
+    assert "\n" not in str(caught.value)
+
+
+def test_unknown_space_names_the_nearest() -> None:
+    with pytest.raises(SpaceError, match=r"'gatde' \(did you mean 'gated'\?\); there are"):
+        load_space("gatde")
+    with pytest.raises(SpaceError, match="cannot be read"):
+        load_space("nowhere/gated.toml")
+
+
+def test_shipped_files_are_plain_toml() -> None:
+    root = Path(__file__).parents[1] / "search_spaces"
+    assert {path.stem for path in root.glob("*.toml")} >= set(NAMES)
+    for path in root.glob("*.toml"):
+        assert "linear" in tomllib.loads(path.read_text())["operators"]
