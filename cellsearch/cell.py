@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import os
+import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,8 +15,8 @@ import networkx as nx
 from cellsearch import normal as normal_form
 from cellsearch import notation, printing, shapes
 from cellsearch.errors import CellError, nearest
-from cellsearch.graph import Graph, Node
-from cellsearch.operators import LEAVES, OPERATORS
+from cellsearch.graph import Attributes, Graph, Node
+from cellsearch.operators import INITIALISATIONS, LEAVES, OPERATORS, PARAMETER_ATTRIBUTES
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -48,7 +50,8 @@ class Cell:
         try:
             with Path(path).open("rb") as file:
                 data = file.read(notation.MAX_TEXT + 1)
-            return cls.parse(data.decode("utf-8"))
+            # Windows editors put a mark in front of the text and two characters behind each line.
+            return cls.parse(data.decode("utf-8-sig").replace("\r\n", "\n"))
         except OSError as error:
             raise CellError(f"{path}: {error.strerror}; expected a cell file") from None
         except UnicodeDecodeError:
@@ -108,14 +111,18 @@ class Cell:
     def parameters(self, input_size: int, hidden_size: int) -> int:
         """Return the number of learned numbers of one layer in one direction.
 
-        Raises CellError if x enters elementwise operators and the sizes differ.
+        Raises CellError if x enters elementwise operators and the sizes differ, or if a size is
+        less than 1.
         """
         shapes.widths(self.normal, input_size, hidden_size)
         tensors = shapes.learned_tensors(self.normal)
         return sum(math.prod(tensor.sizes(input_size, hidden_size)) for tensor in tensors)
 
     def operations(self, input_size: int, hidden_size: int) -> int:
-        """Return the multiply-adds and elementwise operations of one step of one sequence."""
+        """Return the multiply-adds and elementwise operations of one step of one sequence.
+
+        Raises CellError as `parameters` does.
+        """
         return shapes.operations(self.normal, input_size, hidden_size)
 
     def __str__(self) -> str:
@@ -124,7 +131,7 @@ class Cell:
     def __repr__(self) -> str:
         return f"<Cell {self.id}: {len(self.normal.nodes)} nodes, states {', '.join(self.states)}>"
 
-    def _repr_svg_(self) -> str:
+    def _repr_svg_(self) -> str | None:
         from cellsearch.inspection.notebook import cell_svg  # notebooks only: it needs Graphviz
 
         return cell_svg(self)
@@ -143,10 +150,12 @@ class Cell:
 
 def _plain(graph: nx.MultiDiGraph) -> Graph:
     """Check a networkx graph and return it as plain nodes."""
+    if not isinstance(graph, nx.MultiDiGraph):
+        raise CellError(f"cell graph: expected a networkx.MultiDiGraph, found {type(graph)}")
     try:
         order = list(nx.lexicographical_topological_sort(graph, key=_position(graph)))
     except nx.NetworkXUnfeasible:
-        cycle = " -> ".join(str(source) for source, *_ in nx.find_cycle(graph))
+        cycle = " -> ".join(repr(source) for source, *_ in nx.find_cycle(graph))
         raise CellError(
             f"cell graph: a cycle within one step ({cycle}); a loop must go through a state at t-1"
         ) from None
@@ -157,6 +166,8 @@ def _plain(graph: nx.MultiDiGraph) -> Graph:
     for name, key in [*states.items(), *([("output", output)] if output is not None else [])]:
         if key not in index:
             raise CellError(f"cell graph: {name} is updated by {key!r}, which is not a node")
+    for name in states:
+        _check_state(name, "states")
     if "h" not in states:
         raise CellError("cell graph: graph.graph['states'] has no 'h'; every cell carries h")
     updates = tuple((name, index[key]) for name, key in states.items())
@@ -171,22 +182,65 @@ def _position(graph: nx.MultiDiGraph) -> object:
 
 def _node(graph: nx.MultiDiGraph, key: object, index: dict[object, int]) -> Node:
     data = graph.nodes[key]
-    op, name = data.get("op"), data.get("name") or ""
-    if op not in OPERATORS and op not in LEAVES:
+    op, name = data.get("op"), str(data.get("name") or "")
+    if not isinstance(op, str) or (op not in OPERATORS and op not in LEAVES):
         raise CellError(
             f"cell graph, node {key!r}: unknown operator {op!r}"
             f"{nearest(str(op), [*OPERATORS, *LEAVES])}"
         )
     slots = {slot: index[source] for source, _, slot in graph.in_edges(key, keys=True)}
-    if sorted(slots) != list(range(len(slots))) or len(slots) != graph.in_degree(key):
+    if set(slots) != set(range(len(slots))) or len(slots) != graph.in_degree(key):
         raise CellError(
-            f"cell graph, node {key!r}: argument slots are {sorted(slots)}; expected each of "
+            f"cell graph, node {key!r}: argument slots are {list(slots)}; expected each of "
             "0, 1, ... once"
         )
     args = tuple(slots[slot] for slot in range(len(slots)))
     low, high = (0, 0) if op in LEAVES else OPERATORS[op].arity
     if len(args) < low or (high is not None and len(args) > high):
         raise CellError(f"cell graph, node {key!r}: {op} does not take {len(args)} arguments")
-    if op == "state" and not name:
-        raise CellError(f"cell graph, node {key!r}: a state needs the state's name")
-    return Node(op, args, tuple(sorted(data.get("attributes", {}).items())), name)
+    if op == "state":
+        _check_state(name, f"node {key!r}")
+    return Node(op, args, _attributes(data.get("attributes") or {}, op, f"node {key!r}"), name)
+
+
+def _check_state(name: object, where: str) -> None:
+    if not isinstance(name, str) or name == "output":
+        raise CellError(f"cell graph, {where}: {name!r} cannot be a state's name")
+    reason = notation.check_name(name)
+    if reason is not None:
+        raise CellError(f"cell graph, {where}: {name!r} cannot be a state's name: {reason}")
+
+
+def _attributes(found: Mapping[str, object], op: str, where: str) -> Attributes:
+    """Check a node's attributes against the operator's; their text is parsed, not trusted."""
+    known: Mapping[str, bool | float | str] = {"number": {"value": 0.0}}.get(op, {})
+    if op in OPERATORS or op == "parameter":
+        known = PARAMETER_ATTRIBUTES if op == "parameter" else OPERATORS[op].attributes
+    checked: dict[str, bool | float | str] = {}
+    for name, value in found.items():
+        if name not in known:
+            raise CellError(
+                f"cell graph, {where}: {op} has no attribute {name!r}{nearest(str(name), known)}; "
+                f"expected: {', '.join(known) or 'none'}"
+            )
+        checked[name] = _checked(value, known[name], f"cell graph, {where}: {op}: {name}")
+    return tuple(sorted(checked.items()))
+
+
+def _checked(value: object, default: bool | float | str, where: str) -> bool | float | str:
+    """Return an attribute's value if it is of its default's kind."""
+    if isinstance(default, str):
+        fits, expected = value in INITIALISATIONS, f"one of {', '.join(INITIALISATIONS)}"
+    elif isinstance(default, bool):
+        fits, expected = isinstance(value, bool), "True or False"
+    else:
+        expected = "a finite number"
+        fits = (
+            isinstance(value, int | float)
+            and not isinstance(value, bool)
+            and abs(value) <= sys.float_info.max
+        )
+    if not fits or not isinstance(value, bool | int | float | str):
+        found = repr(value)[:40] if isinstance(value, bool | float | str) else type(value).__name__
+        raise CellError(f"{where}: expected {expected}, found {found}")
+    return value

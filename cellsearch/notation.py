@@ -108,7 +108,7 @@ class _Reader:
         name = statement.targets[0].id
         reason = check_name(name)
         if reason is not None:
-            raise CellError(f"{where}: {name!r} cannot be assigned: {reason}")
+            raise CellError(f"{where}: {_short(name)} cannot be assigned: {reason}")
         if name in self.names:
             raise CellError(f"{where}: {name!r} is assigned twice; choose another name")
         if name in self.owners:
@@ -162,7 +162,9 @@ class _Reader:
             if name not in self.leaves:
                 state = name.removesuffix("_prev")
                 if name != "x" and check_name(state) is not None:
-                    raise CellError(f"{where}: {name!r}: {state!r} cannot be a state's name")
+                    raise CellError(
+                        f"{where}: {_short(name)}: {_short(state)} cannot be a state's name"
+                    )
                 if name == "output_prev":
                     raise CellError(f"{where}: the output is not carried; carry a state instead")
                 self.appearance.append(state)
@@ -172,8 +174,8 @@ class _Reader:
             return self.leaves[name]
         known = [*self.names, "x", "h_prev"]
         raise CellError(
-            f"{where}: {name!r} is used before it is assigned{nearest(name, known)}; "
-            f"for its value at t-1 write {name}_prev"
+            f"{where}: {_short(name)} is used before it is assigned{nearest(name, known)}; "
+            f"for its value at t-1 write {_short(name + '_prev')}"
         )
 
     def _number(self, value: object, where: str, sign: float = 1.0) -> int:
@@ -184,7 +186,7 @@ class _Reader:
         row = OPERATORS.get(op)
         if row is None and op != "parameter":
             raise CellError(
-                f"{where}: unknown operator {op!r}{nearest(op, [*OPERATORS, 'parameter'])}"
+                f"{where}: unknown operator {_short(op)}{nearest(op, [*OPERATORS, 'parameter'])}"
             )
         low, high = (0, 0) if row is None else row.arity
         count = len(tree.args)
@@ -234,7 +236,7 @@ def _attributes(tree: ast.Call, op: str, where: str) -> Attributes:
         if name is None or name not in defaults:
             expected = ", ".join(defaults) or "none"
             raise CellError(
-                f"{where}: {op} has no argument {name!r}{nearest(name or '', defaults)}; "
+                f"{where}: {op} has no argument {_short(name)}{nearest(name or '', defaults)}; "
                 f"expected: {expected}"
             )
         if name in found:
@@ -259,6 +261,11 @@ def _attribute(tree: ast.expr, default: bool | float | str, where: str) -> bool 
             return value
         raise CellError(f"{where}: expected one of {', '.join(INITIALISATIONS)}")
     return _finite(sign * _as_float(value, where), where)
+
+
+def _short(name: str | None) -> str:
+    """Return a name in quotation marks, cut off where it is too long for one line."""
+    return repr(name) if name is None or len(name) <= 70 else f"{name[:67]!r}..."
 
 
 def _as_float(value: object, where: str) -> float:

@@ -74,7 +74,8 @@ _INV_SQRT_2PI = 1 / math.sqrt(2 * math.pi)
 
 
 def _sigmoid(m: Any, a: Any) -> Any:
-    return 0.5 * (1 + m.tanh(0.5 * a))  # does not overflow, unlike 1 / (1 + exp(-a))
+    e = m.exp(-m.abs(a))  # does not overflow, and keeps all digits where the value is tiny
+    return m.where(a >= 0, 1.0, e) / (1 + e)
 
 
 def _normal_cdf(m: Any, a: Any) -> Any:

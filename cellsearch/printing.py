@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Set
+from dataclasses import replace
 from itertools import count
 
 from cellsearch.graph import Graph, Node
@@ -14,6 +16,8 @@ _LEAVES = ("x", "state", "number")
 _SUM, _PRODUCT, _SIGN, _ATOM = 1, 2, 3, 4  # how tightly an expression binds
 _BINDING = {"add": _SUM, "sub": _SUM, "mul": _PRODUCT, "div": _PRODUCT}
 _INLINE_DEPTH = 4
+_MAX_INLINE_DEPTH = 12  # a chain of operators of one argument is easy to read, up to here
+_MAX_TERMS = 12  # the syntax tree of an infix expression is as deep as it has terms
 _LETTERS = {"sigmoid": "g", "hard_sigmoid": "g", "tanh": "n", "relu": "n", "parameter": "p"}
 
 
@@ -23,12 +27,34 @@ def format_graph(graph: Graph) -> str:
     Nodes keep their names where these are valid and free. A node that is used more than once, or
     that would nest deeply, gets a statement of its own.
     """
-    return _Printer(graph).text()
+    return _Printer(_as_parsed(graph)).text()
 
 
 def format_number(value: float) -> str:
     """Return the shortest text of a number."""
     return str(int(value)) if value == int(value) and abs(value) < 1e15 else repr(value)
+
+
+def _as_parsed(graph: Graph) -> Graph:
+    """Return the graph that its text will be parsed to: signs in numbers, sums two by two."""
+    nodes: list[Node] = []
+    new: list[int] = []
+    for node in graph.nodes:
+        args = tuple(new[arg] for arg in node.args)
+        if node.op == "neg" and nodes[args[0]].op == "number":
+            value = 0.0 - float(nodes[args[0]].attribute("value", 0.0))
+            nodes.append(Node("number", attributes=(("value", value),)))
+        elif node.op in _BINDING and 2 < len(args) <= _MAX_TERMS:
+            left = args[0]
+            for right in args[1:]:
+                nodes.append(Node(node.op, (left, right)))
+                left = len(nodes) - 1
+            nodes[-1] = replace(nodes[-1], name=node.name)
+        else:
+            nodes.append(replace(node, args=args))
+        new.append(len(nodes) - 1)
+    states = tuple((name, new[update]) for name, update in graph.states)
+    return Graph(tuple(nodes), states, None if graph.output is None else new[graph.output])
 
 
 class _Printer:
@@ -66,22 +92,37 @@ class _Printer:
             if node.op not in _LEAVES:
                 names[index] = node.name if node.name in targets else min(targets)
         wanted = {node.name for node in self.graph.nodes}
+        fixed = frozenset(taken)
+        chained = {node.args[0] for node in self.graph.nodes if self._continues(node)}
         depth: list[int] = []
+        terms: list[int] = []
         for index, node in enumerate(self.graph.nodes):
-            depth.append(1 + max((depth[arg] for arg in node.args), default=-1))
+            inner = [depth[arg] + 1 for arg in node.args]
+            chain = self._continues(node) and node.args[0] not in names
+            if chain:
+                inner[0] -= 1  # a + b + c reads as flat as a + b
+            depth.append(max(inner, default=0))
+            terms.append(terms[node.args[0]] + 1 if chain else 2)
             if node.op not in _LEAVES and index not in names:
-                deep = depth[index] >= _INLINE_DEPTH and len(node.args) > 1
-                if node.name or uses[index] > 1 or deep:
-                    names[index] = self._free_name(node, taken, wanted)
+                limit = _INLINE_DEPTH if len(node.args) > 1 else _MAX_INLINE_DEPTH
+                deep = depth[index] >= limit and index not in chained
+                if node.name or uses[index] > 1 or deep or terms[index] >= _MAX_TERMS:
+                    names[index] = self._free_name(node, taken, wanted, fixed)
                     taken.add(names[index])
             if index in names:
                 depth[index] = 0
         return names
 
-    def _free_name(self, node: Node, taken: set[str], wanted: set[str]) -> str:
+    def _continues(self, node: Node) -> bool:
+        """Tell whether a node goes on with the sum or the product that its first argument is."""
+        own = _BINDING.get(node.op)
+        return own is not None and _BINDING.get(self.graph.nodes[node.args[0]].op) == own
+
+    def _free_name(self, node: Node, taken: set[str], wanted: set[str], fixed: Set[str]) -> str:
         # A name such as i_2 may clash with the learned tensors of a statement i.
         numbered = re.fullmatch(r"(.+)_\d+", node.name)
         clash = numbered is not None and numbered[1] in taken | wanted
+        clash |= any(re.fullmatch(rf"{re.escape(node.name)}_\d+", target) for target in fixed)
         if node.name and node.name not in taken and not clash and check_name(node.name) is None:
             return node.name
         letter = _LETTERS.get(node.op, "v")
@@ -102,10 +143,10 @@ class _Printer:
             return f"({value})" if value.startswith("-") and binding > _SIGN else value
         if node.op == "neg":
             text, own = f"-{self._expression(node.args[0], _SIGN)}", _SIGN
-        elif node.op in _BINDING:
+        elif node.op in _BINDING and len(node.args) == 2:
             own = _BINDING[node.op]
-            parts = [self._expression(node.args[0], own)]
-            parts += [self._expression(arg, own + 1) for arg in node.args[1:]]
+            left, right = node.args
+            parts = [self._expression(left, own), self._expression(right, own + 1)]
             text = f" {OPERATORS[node.op].infix} ".join(parts)
         else:
             parts = [self._expression(arg, 0) for arg in node.args]

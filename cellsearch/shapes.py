@@ -32,9 +32,14 @@ class LearnedTensor:
 def widths(graph: Graph, input_size: int | None = None, hidden_size: int = 0) -> tuple[str, ...]:
     """Return the width of every node's value: "scalar", "input" or "hidden".
 
-    Given sizes, raises CellError if x meets values of another width outside of `linear`.
+    Given sizes, raises CellError if x meets values of another width outside of `linear`, or if a
+    size is less than 1.
     """
     found: list[str] = []
+    if input_size is not None and min(input_size, hidden_size) < 1:
+        raise CellError(
+            f"cell: input_size is {input_size}, hidden_size {hidden_size}; expected at least 1"
+        )
     equal = input_size is None or input_size == hidden_size
     for node in graph.nodes:
         found.append(
@@ -98,9 +103,12 @@ def learned_tensors(normal: Graph) -> tuple[LearnedTensor, ...]:
 
 
 def operations(normal: Graph, input_size: int, hidden_size: int) -> int:
-    """Return the multiply-adds and elementwise operations of one step of one sequence."""
+    """Return the multiply-adds and elementwise operations of one step of one sequence.
+
+    Raises CellError if the cell does not fit the sizes; see `widths`.
+    """
     size = {SCALAR: 1, INPUT: input_size, HIDDEN: hidden_size}
-    width = widths(normal)
+    width = widths(normal, input_size, hidden_size)
     total = 0
     for index, node in enumerate(normal.nodes):
         row = OPERATORS.get(node.op)

@@ -17,7 +17,7 @@ from cellsearch.growth import choose_size, grow
 from cellsearch.membership import judge
 from cellsearch.notation import check_name
 from cellsearch.operators import INITIALISATIONS, OPERATORS
-from cellsearch.zoo import zoo
+from cellsearch.known import zoo
 
 MAX_TRIES = 1000
 """Cells that a draw grows before it gives up; a space with a fair share of valid ones needs few."""

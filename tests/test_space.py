@@ -18,10 +18,14 @@ from cellsearch.cell import Cell
 from cellsearch.errors import SpaceError
 from cellsearch.layers import Recurrent
 from cellsearch.space import Space, load_space, read_space
-from cellsearch.zoo import zoo
+from cellsearch.known import zoo
 
 NAMES = ("minimal", "gated")
 LEAVES = ("x", "state", "number")
+
+
+def generator(seed: int) -> random.Random:
+    return random.Random(seed)  # noqa: S311 - nothing secret
 
 
 # Membership
@@ -103,7 +107,7 @@ def test_without_carry_a_state_passes_through_a_linear() -> None:
 @pytest.fixture(scope="module", params=NAMES)
 def drawn(request: pytest.FixtureRequest) -> tuple[Space, list[Cell]]:
     space = load_space(request.param)
-    rng = random.Random(7)
+    rng = generator(7)
     return space, [space.draw(rng) for _ in range(1000)]
 
 
@@ -122,9 +126,6 @@ def test_draws_obey_the_rules_seen_on_their_graphs(drawn: tuple[Space, list[Cell
     for cell in cells:
         graph, updates = cell.graph, cell.graph.graph["states"]
         assert {graph.nodes[node]["op"] for node in operators(graph)} <= set(space.operators)
-        assert (
-            len(operators(graph)) <= space.nodes + 3
-        )  # sums in sums count once in the normal form
         for source, target in graph.edges():
             seen, by = graph.nodes[source]["op"], graph.nodes[target]["op"]
             assert by == "linear" or seen != "x"
@@ -173,25 +174,25 @@ def test_most_draws_carry_a_state_behind_a_gate(drawn: tuple[Space, list[Cell]])
 def test_output_and_states_react_and_stay_finite(drawn: tuple[Space, list[Cell]]) -> None:
     _, cells = drawn
     torch.manual_seed(0)
-    inputs = torch.randn(40, 4, 3)
+    inputs = torch.randn(20, 4, 3)
     other = inputs.clone()
     other[:4] += 0.5
     deaf = wild = 0
-    for cell in cells[:150]:
+    for cell in cells[:60]:
         layer = Recurrent(cell, 3, 8, backend="eager")
         with torch.no_grad():
             output, _ = layer(inputs)
             deaf += torch.equal(output[:6], layer(other)[0][:6])
         wild += not bool(output.abs().max() < 1e3)
-    assert deaf <= 2  # a relu may be shut in all units
-    assert wild <= 30
+    assert deaf <= 1  # a relu may be shut in all units
+    assert wild <= 12
 
 
 def test_draws_follow_from_the_generator_alone(drawn: tuple[Space, list[Cell]]) -> None:
     space, cells = drawn
     random.seed(3)
     outside, numpys = random.getstate(), np.random.get_state()
-    rng = random.Random(7)
+    rng = generator(7)
     again = [str(space.draw(rng)) for _ in range(30)]
     assert again == [str(cell) for cell in cells[:30]]
     assert random.getstate() == outside
@@ -230,7 +231,7 @@ def test_every_cell_of_a_small_space_is_drawn_and_no_other() -> None:
     space = read_space(data, name="tiny", where="tiny.toml")
     expected = every_cell(space)
     assert len(expected) > 8
-    rng = random.Random(0)
+    rng = generator(0)
     found: set[str] = set()
     for _ in range(1500):
         found.add(space.draw(rng).id)
@@ -243,7 +244,7 @@ def test_space_without_any_cell_says_so() -> None:
     data = {"operators": ["linear", "tanh"], "carry": False, "limits": {"matrices": 1, "nodes": 2}}
     space = read_space(data, name="void", where="void.toml")
     with pytest.raises(SpaceError, match=r"space void: 1000 draws gave no cell.*matrices"):
-        space.draw(random.Random(0))
+        space.draw(generator(0))
 
 
 # Files
@@ -267,7 +268,7 @@ def test_space_of_ones_own(tmp_path: Path) -> None:
     space = load_space(path)
     assert (space.name, space.nodes, space.states) == ("mine", 9, ("h", "m"))
     assert load_space(str(path)) == space
-    rng = random.Random(0)
+    rng = generator(0)
     texts = [str(space.draw(rng)) for _ in range(300)]
     assert any('init="orthogonal"' in text for text in texts)
     assert any("scalar=True" in text for text in texts)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cellsearch.cell import Cell
 from cellsearch.errors import CellError
 from cellsearch.layers import Recurrent
-from cellsearch.zoo import zoo
+from cellsearch.known import zoo
 
 Array = NDArray[np.float64]
 Affine = Callable[..., Array]  # a statement's linear, by its name, of the given arguments

@@ -88,7 +88,7 @@ class _Tape:
         self.steps = steps[::-1] if reverse else steps
         self.output = graph.states[0][1] if graph.output is None else graph.output
         self.values: list[list[Array]] = []
-        self.gradients = {name: np.zeros_like(value) for name, value in tensors.items()}
+        self.gradients: dict[str, Array] = {}
 
     def forward(self, x: Array, states: Sequence[Array]) -> list[Array]:
         """Return the output rows and the last states; sequences that ended keep theirs."""
@@ -135,6 +135,7 @@ class _Tape:
     ) -> tuple[Array, list[Array], dict[str, Array]]:
         """Return the gradients of x, of the initial states and of the learned tensors."""
         states = [gradient.copy() for gradient in last]
+        self.gradients = {name: np.zeros_like(value) for name, value in self.tensors.items()}
         x = np.zeros_like(self.x)
         for (start, size), values in zip(self.steps[::-1], self.values[::-1], strict=True):
             adjoints: list[Array] = [np.zeros_like(value) for value in values]
@@ -167,7 +168,8 @@ class _Tape:
         with np.errstate(all="ignore"):
             if node.op == "linear":
                 for arg, name in zip(args, names, strict=False):
-                    self._learn(name, np.atleast_2d(adjoint).T @ np.atleast_2d(arg))
+                    rows = adjoint if arg.ndim == 2 or adjoint.ndim == 1 else adjoint.sum(0)
+                    self._learn(name, np.atleast_2d(rows).T @ np.atleast_2d(arg))
                 if len(names) > len(args):
                     self._learn(names[-1], adjoint)
                 return [adjoint @ self.tensors[name] for name in names[: len(args)]]

@@ -40,6 +40,8 @@ _SIGNS = {
     "neg": "-p",
     "blend": "p·q + (1 - p)·r",
 }
+_FINE, _MOST = 1_000, 30_000
+"""How much edge length, in ranks, is laid out with care, and at most: the time grows faster."""
 _LONGEST_NAME = 24
 """Longer names end in dots."""
 
@@ -48,6 +50,7 @@ def draw(cell: Cell) -> str:
     """Return a drawing of a cell as SVG text, to stand in a file or inside a page.
 
     The same cell gives the same text, as long as Graphviz and the fonts it finds are the same.
+    Raises CellSearchError for a cell of hundreds of nodes that nobody could follow.
     """
     svg = _render(cell, "svg").decode()
     svg = svg[svg.index("<svg") :]
@@ -63,7 +66,8 @@ def draw(cell: Cell) -> str:
 def draw_to(cell: Cell, path: str | os.PathLike[str]) -> None:
     """Write a drawing of a cell to a file, SVG or PNG as its name ends.
 
-    Raises CellSearchError for another ending and where the file cannot be written.
+    Raises CellSearchError for another ending, a cell too large to be drawn, and where the file
+    cannot be written (DiskError where the disk is full).
     """
     path = Path(path)
     suffix = path.suffix.lower()
@@ -80,21 +84,41 @@ def draw_to(cell: Cell, path: str | os.PathLike[str]) -> None:
 
 
 def _render(cell: Cell, form: str) -> bytes:
+    graph = written(cell)
+    length = _length(graph)
+    if length > _MOST:
+        raise CellSearchError(
+            f"cell {cell.id}: {len(graph.nodes)} nodes are too many to be drawn; its equations "
+            "can be shown"
+        )
     import pygraphviz  # loaded here: most of cellsearch works without
 
     canvas = pygraphviz.AGraph(strict=False, directed=True)
     canvas.graph_attr.update(
         rankdir="BT", nodesep="0.3", ranksep="0.4", fontname=_FONT, fontsize="11", bgcolor="white"
     )
-    canvas.graph_attr.update(label=_legend(written(cell)), labelloc="b", dpi=_DPI[form])
+    canvas.graph_attr.update(label=_legend(graph), labelloc="b", dpi=_DPI[form])
+    if length > _FINE:
+        canvas.graph_attr.update(nslimit="0.1", nslimit1="0.1", mclimit="0.01", splines="line")
     canvas.node_attr.update(shape="box", style="filled,rounded", fixedsize="true")
     canvas.node_attr.update(fontname=_FONT, fontsize="13")
-    canvas.edge_attr.update(color=_LINE_COLOUR, arrowsize="0.6", labeldistance="1.9", labelangle="-20")
+    canvas.edge_attr.update(color=_LINE_COLOUR, arrowsize="0.6")
+    canvas.edge_attr.update(labeldistance="1.9", labelangle="-20")
     canvas.edge_attr.update(fontname=_FONT, fontsize="11", fontcolor=_LINE_COLOUR)
-    _add_nodes(canvas, written(cell))
+    _add_nodes(canvas, graph)
     with _quiet():
         image: bytes = canvas.draw(format=form, prog="dot")
     return image
+
+
+def _length(graph: Graph) -> int:
+    """Return the summed length of all edges, in ranks."""
+    ranks: list[int] = []
+    for node in graph.nodes:
+        ranks.append(1 + max((ranks[arg] for arg in node.args), default=-1))
+    edges = ((arg, index) for index, node in enumerate(graph.nodes) for arg in node.args)
+    inner = sum(ranks[index] - ranks[arg] for arg, index in edges)
+    return inner + sum(max(ranks) - ranks[node] for _, node in targets(graph))
 
 
 _DPI = {"svg": "72", "png": "144"}

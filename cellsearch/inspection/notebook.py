@@ -6,17 +6,21 @@ import html
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from cellsearch.errors import CellSearchError
 from cellsearch.inspection.standings import NOTHING, standings, units
 
 if TYPE_CHECKING:
     from cellsearch.cell import Cell
 
 
-def cell_svg(cell: Cell) -> str:
-    """Return what ``Cell._repr_svg_`` shows: the drawing."""
+def cell_svg(cell: Cell) -> str | None:
+    """Return what ``Cell._repr_svg_`` shows: the drawing; None where the cell is too large."""
     from cellsearch.inspection.drawing import draw
 
-    return draw(cell)
+    try:
+        return draw(cell)
+    except CellSearchError:
+        return None
 
 
 def cell_latex(cell: Cell) -> str:

@@ -91,13 +91,14 @@ class Finalist:
     def to_json(self) -> dict[str, Any]:
         """Return the finalist as ``inspect --json`` shows it."""
         first = self.evaluations[0]
+        failed = [one.status for one in self.evaluations if one.status != "ok"]
         return {
             "name": self.name,
             "index": self.index,
             "cell_id": self.cell_id,
             "cell": self.text,
             "control": self.control,
-            "status": "ok" if self.failures == 0 else first.status,
+            "status": failed[0] if failed else "ok",
             "score": self.mean,
             "scores": list(self.scores),
             "interval": self.interval.to_json(),

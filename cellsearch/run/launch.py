@@ -50,7 +50,8 @@ def search(
     are given as keywords, where a plain name stands for a table with that name. `run` is the
     folder, ``runs/<name>-seed<N>`` if left out: an unfinished run in it goes on, a finished one is
     returned, with a larger budget it goes on from there. `workers` is the number of Ray actors, one
-    a core if left out, and 0 evaluates in this process; `address` is that of a Ray cluster.
+    a core (of this machine, or of the cluster at `address`) if left out; 0 evaluates in this
+    process, without Ray.
 
     Raises CellSearchError for bad input, and Interrupted (a KeyboardInterrupt) that says how to go
     on.
@@ -76,9 +77,9 @@ def search(
     folder = Path(run) if run is not None else default_folder(experiment)
     if workers is None:
         workers = experiment.run.workers
-    if workers is None:
+    if workers is None and address is None:
         workers = machine.cpu_count()
-    if workers < 0:
+    if workers is not None and workers < 0:
         raise ExperimentError(f"workers is {workers}; expected 0 (no Ray) or more")
     signals = Signals()
 
@@ -90,10 +91,10 @@ def search(
             return SerialPool(load_evaluate(EVALUATE), signals.stopped)
         from cellsearch.run.ray_pool import RayPool
 
-        return RayPool(max(workers, 1), address, EVALUATE)
+        return RayPool(workers, address, EVALUATE)
 
     watch = progress or nobody
-    if 4 * workers > experiment.run.lag + 3:
+    if workers and 4 * workers > experiment.run.lag + 3:
         watch(
             Progress(
                 notice=f"{workers} workers may idle with run.lag = {experiment.run.lag}; "
@@ -165,6 +166,14 @@ def _drive(setup: Setup, folder: Path, make_pool: Callable[[], Pool], watch: Wat
         meta = store.meta()
         if _is_finished(setup, folder, meta):  # by another process, a moment ago
             return
+        for session in meta["sessions"][-1:]:
+            if session["cpu"] != here["cpu"]:
+                watch(
+                    Progress(
+                        notice=f"begun on {session['cpu']}, goes on on {here['cpu']}: equal "
+                        "numbers are promised on equal processors only"
+                    )
+                )
         store.put(
             Row("meta", ("experiment",), experiment),
             Row("meta", ("sessions",), [*meta["sessions"], here][-100:]),
@@ -219,14 +228,16 @@ def _tasks(task: str | Table | Sequence[str | Table] | None) -> list[Table] | No
 def _command(
     source: str | Path | Table | None,
     folder: Path,
-    workers: int,
+    workers: int | None,
     address: str | None,
     seed: int | None,
     overrides: Sequence[str],
 ) -> str:
     if not isinstance(source, str | Path):
         return f"the same call with run={str(folder)!r}"
-    words = ["cellsearch", "search", str(source), "--run", str(folder), "--workers", str(workers)]
+    words = ["cellsearch", "search", str(source), "--run", str(folder)]
+    if workers is not None:
+        words += ["--workers", str(workers)]
     if address is not None:
         words += ["--address", address]
     if seed is not None:

@@ -34,7 +34,7 @@ class _Slot:
 class RayPool(Pool):
     """Actors of one core each, at most one job in flight in each of them.
 
-    Their results are plain JSON and weights as bytes. An actor that dies takes its job to a fresh
+    `workers` left out are as many as the cluster has cores. Results are plain JSON and weights as bytes. An actor that dies takes its job to a fresh
     one, once; an actor that is `GRACE` seconds over its job's own deadline is killed. Anything
     that is the cluster's fault (a node or its daemon is gone) is repeated at no cost to the job,
     and ends in ClusterError after `MAX_FAULTS` times in a row.
@@ -42,14 +42,14 @@ class RayPool(Pool):
 
     def __init__(
         self,
-        workers: int,
+        workers: int | None,
         address: str | None = None,
         evaluate: str = "cellsearch.evaluation:evaluate",
     ) -> None:
-        self.capacity = workers
         self._name = evaluate
-        self._cluster = Cluster(workers, address)
+        self._cluster = Cluster(workers or 1, address)
         self._ray = self._cluster.ray
+        self.capacity = workers or max(1, int(self._ray.cluster_resources().get("CPU", 1)))
         self._actors = self._ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0)(Worker)
         self._slots: list[_Slot] = []
         self._idle: list[_Slot] = []
@@ -58,7 +58,7 @@ class RayPool(Pool):
         self._backlog: deque[str] = deque()
         self._ended: deque[tuple[str, Result | Crash]] = deque()
         self._faults = 0
-        for _ in range(workers):
+        for _ in range(self.capacity):
             self._hire()
 
     def start(self, key: str, job: Job) -> None:

@@ -114,6 +114,7 @@ class Candidate:
             "control": self.control,
             "note": self.note,
             "original": self.original,
+            "thresholds": list(self.thresholds),
         }
 
 

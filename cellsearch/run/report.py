@@ -77,8 +77,9 @@ def verdict(status: str, best: Finalist | None, finalists: Sequence[Finalist]) -
     for rival in rivals:
         title = "the best baseline, " if rival is baselines[0] else ""
         parts.append(_compared(best, rival, title))
+    origin = " (drawn at random)" if best.control else ""
     return (
-        f"The best cell found, {best.name}, scores {best.mean:.4f} (lower is better) on the "
+        f"The best cell found, {best.name}{origin}, scores {best.mean:.4f} (lower is better) on the "
         f"selection split: it {' and '.join(parts)}, over {len(best.scores)} "
         f"paired seed{'s' if len(best.scores) != 1 else ''}."
     )

@@ -275,7 +275,7 @@ def _translated(path: Path) -> Iterator[None]:
     except sqlite3.Error as error:
         code: int = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
         if code in _DISK:
-            raise DiskError(f"{path}: cannot be written: {error}; make room and go on") from None
+            raise DiskError(f"{path}: cannot be written: {error}; make room") from None
         if code in _BUSY:
             raise RunError(f"{path}: another program holds the database: {error}") from None
         raise RunError(f"{path}: damaged: {error}") from None

@@ -19,7 +19,7 @@ from cellsearch.seeds import derive
 from cellsearch.space import Space
 from cellsearch.strategies.base import Evaluation, Proposal, Strategy
 from cellsearch.strategies.moves import cross, mutate
-from cellsearch.zoo import zoo
+from cellsearch.known import zoo
 
 TRIES = 20
 """Children and draws that are tried before a cell is proposed a second time."""

@@ -131,7 +131,7 @@ def _gate(graph: nx.MultiDiGraph, space: Space, rng: random.Random) -> str | Non
 
 def _remove(graph: nx.MultiDiGraph, space: Space, rng: random.Random) -> str | None:
     node = rng.choice(_operators(graph))
-    arg = rng.choice(_arguments(graph, node))
+    arg = rng.choice([a for a in _arguments(graph, node) if graph.nodes[a]["op"] != "number"])
     for place in _places(graph):
         if place[0] == node:
             _redirect(graph, place, arg)

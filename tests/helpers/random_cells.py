@@ -14,6 +14,8 @@ POSITIVE_ONLY = ("log", "sqrt", "reciprocal")
 STATES = ("c", "n", "memory", "s_1")
 NAMES = ("i", "f", "o", "gate", "u", "v_2", "w", "z", "alpha", "B")
 
+NUMBERS = ("0.5", "-0.25", "1", "2", "0.125", "-1.5", "3e-1")
+
 
 def random_cell(rng: Random, *, smooth: bool = False, equal_sizes: bool = False) -> str:
     """Return the text of a random cell.
@@ -47,8 +49,10 @@ class _Writer:
             lines.append(f"{name} = {self._vector(rng.randint(1, 3))}")
             self._define(name)
         for state in rng.sample(self.states, len(self.states)):
-            lines.append(f"{state} = {self._update(state)}")
-            self._define(state)
+            update = self._update(state)
+            lines.append(f"{state} = {update}")
+            if update not in NUMBERS:
+                self._define(state)
         if rng.random() < 0.3:
             lines.append(f"output = {self._vector(2)}")
         return "\n".join(lines) + "\n"
@@ -61,7 +65,7 @@ class _Writer:
         """A new state that is bounded, whatever the old ones are."""
         rng = self.rng
         chance = rng.random()
-        if chance < 0.04:
+        if chance < (0.02 if state == "h" else 0.06):
             return self._number()
         if chance < 0.08:
             return f"parameter(init={self._number()})"
@@ -89,7 +93,7 @@ class _Writer:
         return self.rng.choice(forms)
 
     def _number(self) -> str:
-        return self.rng.choice(("0.5", "-0.25", "1", "2", "0.125", "-1.5", "3e-1"))
+        return self.rng.choice(NUMBERS)
 
     def _scalar(self) -> str:
         if self.scalars and self.rng.random() < 0.5:

@@ -1,0 +1,105 @@
+"""From an experiment to a run: what is loaded, what is refused, what stays unloaded."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cellsearch.errors import ExperimentError
+from cellsearch.experiment import load_experiment
+from cellsearch.run import default_folder, search
+from cellsearch.run.setup import prepare
+
+
+def test_quickstart_can_be_prepared() -> None:
+    setup = prepare(load_experiment("quickstart"))
+    assert list(setup.baselines) == ["rnn", "lstm", "gru", "mingru"]
+    assert [task["name"] for task in setup.tasks] == ["text", "adding"]
+    for level in setup.levels.values():
+        assert level["chance"] > level["solved"]
+    first, again = setup.strategy().ask(), setup.strategy().ask()
+    drawn = setup.control().ask()
+    assert first is not None and again is not None and drawn is not None
+    assert first.cell == again.cell
+    assert setup.contains(first.cell) is None
+    assert setup.contains(drawn.cell) is None
+
+
+def test_seeds_of_strategy_and_control_follow_the_experiments() -> None:
+    drawn = set()
+    for seed in range(3):
+        setup = prepare(load_experiment("quickstart", ["strategy={name='random'}"], seed))
+        for strategy in (setup.strategy(), setup.control()):
+            proposal = strategy.ask()
+            assert proposal is not None
+            drawn.add(proposal.cell.id)
+    assert len(drawn) == 6
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["task.1={name='adding', length=20}", "task.0.name=adding", "task.0.length=9"], "task"),
+        (["budget.baselines=['gro']"], r"no cell 'gro' in the zoo \(did you mean 'gru'\?\)"),
+        (["strategy.name=genetics"], "did you mean 'genetic'"),
+        (["strategy.populaton=3"], "populaton.*did you mean 'population'"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_before_anything_runs(
+    tmp_path: Path, overrides: list[str], message: str
+) -> None:
+    with pytest.raises(Exception, match=message) as caught:
+        search("quickstart", run=tmp_path / "run", workers=0, overrides=overrides)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "run").exists()
+
+
+def test_two_tasks_of_one_name_are_refused() -> None:
+    tables: dict[str, Any] = {"task": [{"name": "adding", "length": 9}, {"name": "adding"}]}
+    with pytest.raises(ExperimentError, match=r"task\.1: a second task called 'adding'"):
+        prepare(load_experiment(tables))
+
+
+def test_tables_are_keywords_or_an_experiment_but_not_both() -> None:
+    with pytest.raises(ExperimentError, match=r"an experiment and task, budget as well"):
+        search("quickstart", task="adding", budget={"candidates": 3})
+    with pytest.raises(ExperimentError, match="workers is -1"):
+        search(task="adding", workers=-1)
+
+
+def test_the_folder_is_named_after_experiment_and_seed() -> None:
+    assert default_folder(load_experiment("quickstart", seed=3)) == Path("runs/quickstart-seed3")
+
+
+def test_a_run_of_keywords(tmp_path: Path) -> None:
+    found = search(
+        run=tmp_path / "run",
+        workers=0,
+        name="keys",
+        seed=1,
+        space="minimal",
+        strategy="random",
+        task={"name": "adding", "length": 4},
+        evaluation={"parameters": 200, "steps": 3, "batch_size": 4},
+        budget={"candidates": 2, "baselines": ["rnn"], "control": 0},
+        final={"candidates": 1, "replicates": 1},
+        lag=2,
+    )
+    assert (found.experiment.name, found.experiment.seed, found.status) == ("keys", 1, "done")
+    assert found.best is not None
+    assert found.best.cell.id == found.best.cell_id
+    assert found.best.weights[0]["adding"].is_file()
+
+
+def test_the_driver_loads_neither_torch_nor_ray() -> None:
+    code = (
+        "import sys\nfrom cellsearch.experiment import load_experiment\n"
+        "import cellsearch.run\nfrom cellsearch.run.setup import prepare\n"
+        "setup = prepare(load_experiment('quickstart'))\n"
+        "setup.strategy().ask(), setup.control().ask()\n"
+        "print({'torch', 'ray', 'scipy'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"

@@ -1,0 +1,183 @@
+"""canonical_order tells graphs apart exactly when they differ, whatever order they come in."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import product
+from random import Random
+
+import networkx as nx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cellsearch import canonical
+from cellsearch.canonical import Edge, canonical_order
+from cellsearch.cell import Cell
+
+CLASSES = {1: 1, 2: 2, 3: 6, 4: 31, 5: 302, 6: 5984}
+"""Directed acyclic graphs without labels, https://oeis.org/A003087."""
+
+
+def form(colours: list[str], edges: list[Edge]) -> tuple[object, ...]:
+    """The graph as it reads in canonical order."""
+    rank = {node: position for position, node in enumerate(canonical_order(colours, edges))}
+    assert sorted(rank) == list(range(len(colours)))
+    return (
+        tuple(colours[node] for node in rank),
+        tuple(sorted((rank[source], rank[target], label) for source, target, label in edges)),
+    )
+
+
+def shuffled(
+    colours: list[str], edges: list[Edge], rng: Random
+) -> tuple[list[str], list[Edge]]:
+    place = list(range(len(colours)))
+    rng.shuffle(place)
+    moved = [""] * len(colours)
+    for node, colour in enumerate(colours):
+        moved[place[node]] = colour
+    renamed = [(place[source], place[target], label) for source, target, label in edges]
+    rng.shuffle(renamed)
+    return moved, renamed
+
+
+def isomorphic(first: tuple[list[str], list[Edge]], second: tuple[list[str], list[Edge]]) -> bool:
+    """networkx's opinion; parallel edges become one edge that lists their labels."""
+
+    def built(colours: list[str], edges: list[Edge]) -> nx.DiGraph:
+        graph = nx.DiGraph()
+        for node, colour in enumerate(colours):
+            graph.add_node(node, colour=colour)
+        labels: dict[tuple[int, int], list[int]] = {}
+        for source, target, label in edges:
+            labels.setdefault((source, target), []).append(label)
+        for (source, target), found in labels.items():
+            graph.add_edge(source, target, labels=sorted(found))
+        return graph
+
+    return bool(
+        nx.is_isomorphic(
+            built(*first),
+            built(*second),
+            node_match=lambda a, b: a["colour"] == b["colour"],
+            edge_match=lambda a, b: a["labels"] == b["labels"],
+        )
+    )
+
+
+@st.composite
+def graphs(draw: st.DrawFn) -> tuple[list[str], list[Edge]]:
+    """Small graphs with few colours and labels, loops, cycles and parallel edges: many ties."""
+    size = draw(st.integers(1, 7))
+    colours = draw(st.lists(st.sampled_from("ab"), min_size=size, max_size=size))
+    node = st.integers(0, size - 1)
+    edge = st.tuples(node, node, st.sampled_from((-1, 0, 1)))
+    return colours, draw(st.lists(edge, max_size=10))
+
+
+@pytest.mark.parametrize("size", CLASSES)
+def test_bare_directed_acyclic_graphs_fall_into_the_known_number_of_classes(
+    size: int, full: bool
+) -> None:
+    if size == 6 and not full:
+        pytest.skip("32768 graphs; give --full")
+    pairs = [(source, target) for target in range(size) for source in range(target)]
+    forms = {
+        form([""] * size, [(*pair, 0) for pair, here in zip(pairs, chosen, strict=True) if here])
+        for chosen in product((False, True), repeat=len(pairs))
+    }
+    assert len(forms) == CLASSES[size]
+
+
+def test_no_nodes_have_an_empty_order() -> None:
+    assert canonical_order([], []) == []
+
+
+@given(graphs(), st.randoms(use_true_random=False))
+def test_the_order_of_nodes_and_edges_does_not_matter(
+    graph: tuple[list[str], list[Edge]], rng: Random
+) -> None:
+    assert form(*graph) == form(*shuffled(*graph, rng))
+
+
+@given(graphs(), graphs())
+def test_graphs_have_one_form_exactly_when_networkx_finds_them_isomorphic(
+    first: tuple[list[str], list[Edge]], second: tuple[list[str], list[Edge]]
+) -> None:
+    assert (form(*first) == form(*second)) == isomorphic(first, second)
+
+
+@given(graphs(), st.randoms(use_true_random=False))
+def test_a_single_edit_has_one_form_exactly_when_networkx_finds_it_isomorphic(
+    graph: tuple[list[str], list[Edge]], rng: Random
+) -> None:
+    colours, edges = shuffled(*graph, rng)
+    if edges and rng.random() < 0.7:
+        source, target, label = edges.pop()
+        edges.append(rng.choice([(target, source, label), (source, target, label + 1)]))
+    else:
+        colours[0] = "a" if colours[0] == "b" else "b"
+    assert (form(*graph) == form(colours, edges)) == isomorphic(graph, (colours, edges))
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [  # pairs that colour refinement alone, as in Weisfeiler and Leman 1968, cannot tell apart
+        ([(0, 1), (1, 2), (2, 0), (3, 4), (4, 5), (5, 3)], [(i, (i + 1) % 6) for i in range(6)]),
+        (
+            [(i, (i + 1) % 4) for i in range(4)] + [(4 + i, 4 + (i + 1) % 4) for i in range(4)],
+            [(i, (i + 1) % 8) for i in range(8)],
+        ),
+    ],
+)
+def test_regular_graphs_that_refinement_cannot_split_are_told_apart(
+    first: list[tuple[int, int]], second: list[tuple[int, int]]
+) -> None:
+    size = 1 + max(max(pair) for pair in first)
+    forms = [form([""] * size, [(*pair, 0) for pair in pairs]) for pairs in (first, second)]
+    assert forms[0] != forms[1]
+    rng = Random(5)
+    for pairs, expected in zip((first, second), forms, strict=True):
+        for _ in range(20):
+            assert form(*shuffled([""] * size, [(*p, 0) for p in pairs], rng)) == expected
+
+
+@pytest.fixture
+def orders_tried(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """Counts how many complete orders the search looks at."""
+    tried: Counter[str] = Counter()
+    leaf = canonical._Search._leaf
+
+    def counted(search: canonical._Search, ranks: list[int], path: tuple[int, ...]) -> int:
+        tried["orders"] += 1
+        return leaf(search, ranks, path)
+
+    monkeypatch.setattr(canonical._Search, "_leaf", counted)
+    return tried
+
+
+@pytest.mark.parametrize("count", [2, 12, 30])
+@pytest.mark.parametrize(
+    "part", ["linear(x)", "sigmoid(linear(x, h_prev)) * tanh(linear(x, h_prev))"]
+)
+def test_equal_parts_cost_as_many_orders_as_there_are_parts(
+    orders_tried: Counter[str], count: int, part: str
+) -> None:
+    cell = Cell.parse(f"h = mean({', '.join([part] * count)})")
+    assert cell.id
+    assert orders_tried["orders"] <= count
+
+
+def test_equal_states_in_a_ring_cost_few_orders(orders_tried: Counter[str]) -> None:
+    size = 20
+    ring = "".join(f"s{i} = tanh(linear(s{(i + 1) % size}_prev))\n" for i in range(size))
+    assert Cell.parse(ring + f"h = mean({', '.join(f's{i}_prev' for i in range(size))})\n").id
+    assert orders_tried["orders"] <= size
+
+
+def test_a_hundred_equal_parts_are_put_in_order(
+    orders_tried: Counter[str],
+) -> None:
+    assert Cell.parse(f"h = mean({', '.join(['linear(x)'] * 200)})").id
+    assert orders_tried["orders"] <= 100
