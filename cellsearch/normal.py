@@ -29,7 +29,8 @@ def normalise(graph: Graph) -> Graph:
 
     Raises CellError if a sum or product has more than `MAX_ARGUMENTS` arguments when flattened.
     """
-    return _in_canonical_order(_prune(_simplify(_without_dead_states(graph))))
+    live = _prune(_without_dead_states(graph))
+    return _in_canonical_order(_prune(_simplify(live)))
 
 
 def identity(normal: Graph) -> str:

@@ -115,8 +115,11 @@ class _Printer:
 
     def _continues(self, node: Node) -> bool:
         """Tell whether a node goes on with the sum or the product that its first argument is."""
-        own = _BINDING.get(node.op)
-        return own is not None and _BINDING.get(self.graph.nodes[node.args[0]].op) == own
+        return (
+            node.op in _BINDING
+            and len(node.args) == len(self.graph.nodes[node.args[0]].args) == 2
+            and _BINDING[node.op] == _BINDING.get(self.graph.nodes[node.args[0]].op)
+        )
 
     def _free_name(self, node: Node, taken: set[str], wanted: set[str], fixed: Set[str]) -> str:
         # A name such as i_2 may clash with the learned tensors of a statement i.

@@ -14,10 +14,10 @@ from cellsearch import resources
 from cellsearch.cell import Cell
 from cellsearch.errors import SpaceError, nearest
 from cellsearch.growth import choose_size, grow
+from cellsearch.known import zoo
 from cellsearch.membership import judge
 from cellsearch.notation import check_name
 from cellsearch.operators import INITIALISATIONS, OPERATORS
-from cellsearch.known import zoo
 
 MAX_TRIES = 1000
 """Cells that a draw grows before it gives up; a space with a fair share of valid ones needs few."""

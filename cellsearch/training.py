@@ -99,7 +99,7 @@ class Training:
         loss.backward()  # type: ignore[no-untyped-call]
         named = dict(self.model.layer.named_parameters())
         found = {
-            name.removeprefix("l0."): float((tensor * tensor.grad).abs().sum())
+            name.removeprefix("l0."): float((tensor.detach() * tensor.grad).abs().sum())
             for name, tensor in named.items()
             if name.startswith("l0.") and tensor.grad is not None
         }

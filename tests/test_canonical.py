@@ -29,9 +29,7 @@ def form(colours: list[str], edges: list[Edge]) -> tuple[object, ...]:
     )
 
 
-def shuffled(
-    colours: list[str], edges: list[Edge], rng: Random
-) -> tuple[list[str], list[Edge]]:
+def shuffled(colours: list[str], edges: list[Edge], rng: Random) -> tuple[list[str], list[Edge]]:
     place = list(range(len(colours)))
     rng.shuffle(place)
     moved = [""] * len(colours)

@@ -16,9 +16,9 @@ import torch
 
 from cellsearch.cell import Cell
 from cellsearch.errors import SpaceError
+from cellsearch.known import zoo
 from cellsearch.layers import Recurrent
 from cellsearch.space import Space, load_space, read_space
-from cellsearch.known import zoo
 
 NAMES = ("minimal", "gated")
 LEAVES = ("x", "state", "number")

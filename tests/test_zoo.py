@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from cellsearch.cell import Cell
 from cellsearch.errors import CellError
-from cellsearch.layers import Recurrent
 from cellsearch.known import zoo
+from cellsearch.layers import Recurrent
 
 Array = NDArray[np.float64]
 Affine = Callable[..., Array]  # a statement's linear, by its name, of the given arguments

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import secrets
@@ -15,8 +16,11 @@ from pathlib import Path
 from types import ModuleType
 
 from cellsearch.errors import ClusterError
+from cellsearch.run import lock
+from cellsearch.run.lock import Lock
 
 OBJECT_STORE = 128 * 2**20  # bytes; all that passes through are jobs and the weights of finalists
+_PREFIX = "cellsearch-"
 _MAX_TEMPORARY = 40  # characters; Ray's socket paths in it may not exceed 107
 
 
@@ -31,6 +35,7 @@ class Cluster:
     def __init__(self, workers: int, address: str | None) -> None:
         self._environment: dict[str, str | None] = {}
         self._folder: Path | None = None
+        self._lock: Lock | None = None
         self._ours = False
         self._processes: dict[str, int] = {}
         try:
@@ -57,7 +62,9 @@ class Cluster:
         parent = Path(tempfile.gettempdir())
         if len(str(parent)) > _MAX_TEMPORARY:
             parent = Path("/", "tmp")
-        self._folder = Path(tempfile.mkdtemp(prefix="cellsearch-", dir=parent))
+        _sweep(parent)
+        self._folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
+        self._lock = Lock(self._folder)
         before = set(_children())
         main = threading.current_thread() is threading.main_thread()
         handler = signal.getsignal(signal.SIGTERM)
@@ -116,6 +123,9 @@ class Cluster:
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
         for name, before in self._environment.items():
             if before is None:
                 os.environ.pop(name, None)
@@ -155,6 +165,15 @@ def _import_ray() -> ModuleType:
         import ray.exceptions
     module: ModuleType = ray
     return module
+
+
+def _sweep(parent: Path) -> None:
+    """Remove what runs left behind that were killed: folders of ours whose lock nobody holds."""
+    for folder in parent.glob(f"{_PREFIX}*"):
+        with contextlib.suppress(OSError):
+            ours = folder.stat().st_uid == os.getuid() and (folder / lock.FILE).is_file()
+            if ours and not folder.is_symlink() and lock.holder(folder) is None:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _children() -> list[int]:

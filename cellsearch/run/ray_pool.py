@@ -34,10 +34,11 @@ class _Slot:
 class RayPool(Pool):
     """Actors of one core each, at most one job in flight in each of them.
 
-    `workers` left out are as many as the cluster has cores. Results are plain JSON and weights as bytes. An actor that dies takes its job to a fresh
-    one, once; an actor that is `GRACE` seconds over its job's own deadline is killed. Anything
-    that is the cluster's fault (a node or its daemon is gone) is repeated at no cost to the job,
-    and ends in ClusterError after `MAX_FAULTS` times in a row.
+    Without `workers` they are as many as the cluster has cores. Results are plain JSON, and weights
+    as bytes. An actor that dies takes its job to a fresh one, once; an actor that is `GRACE`
+    seconds over its job's own deadline is killed. Anything that is the cluster's fault (a node or
+    its daemon is gone) is repeated at no cost to the job, and ends in ClusterError after
+    `MAX_FAULTS` times in a row.
     """
 
     def __init__(

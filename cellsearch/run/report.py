@@ -79,8 +79,8 @@ def verdict(status: str, best: Finalist | None, finalists: Sequence[Finalist]) -
         parts.append(_compared(best, rival, title))
     origin = " (drawn at random)" if best.control else ""
     return (
-        f"The best cell found, {best.name}{origin}, scores {best.mean:.4f} (lower is better) on the "
-        f"selection split: it {' and '.join(parts)}, over {len(best.scores)} "
+        f"The best cell found, {best.name}{origin}, scores {best.mean:.4f} (lower is better) "
+        f"on the selection split: it {' and '.join(parts)}, over {len(best.scores)} "
         f"paired seed{'s' if len(best.scores) != 1 else ''}."
     )
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cellsearch.errors import ExperimentError, nearest
+from cellsearch.errors import CellError, ExperimentError, nearest
 from cellsearch.experiment import Experiment
 from cellsearch.run.pool import Job
 from cellsearch.seeds import derive
@@ -14,6 +14,7 @@ from cellsearch.strategies.base import Strategy
 
 if TYPE_CHECKING:
     from cellsearch.cell import Cell
+    from cellsearch.tasks import Task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,10 +72,10 @@ class Setup:
 
 def prepare(experiment: Experiment) -> Setup:
     """Load what the experiment names; raises an error that says which name or setting is wrong."""
+    from cellsearch.known import zoo
     from cellsearch.space import load_space
     from cellsearch.strategies import load_strategy
     from cellsearch.tasks import load_task
-    from cellsearch.known import zoo
 
     space = load_space(experiment.space.source)
     loaded = [load_task(table.name, **table.settings) for table in experiment.task]
@@ -108,4 +109,20 @@ def prepare(experiment: Experiment) -> Setup:
         contains=space.contains,
     )
     setup.strategy()  # settings that make no sense are told now, not after the baselines
+    _check_widths(setup, loaded)
     return setup
+
+
+def _check_widths(setup: Setup, tasks: Sequence[Task]) -> None:
+    """Raise ExperimentError if a baseline cannot be built within the limits."""
+    from cellsearch.width import fit_hidden_size
+
+    limits = setup.experiment.evaluation
+    for name, cell in setup.baselines.items():
+        for task in tasks:
+            try:
+                fit_hidden_size(
+                    cell, task, limits.parameters, limits.max_hidden_size, limits.layers
+                )
+            except CellError as error:
+                raise ExperimentError(f"baseline {name}: {error}") from None

@@ -15,11 +15,11 @@ from deap import base, tools
 
 from cellsearch.cell import Cell
 from cellsearch.errors import ExperimentError
+from cellsearch.known import zoo
 from cellsearch.seeds import derive
 from cellsearch.space import Space
 from cellsearch.strategies.base import Evaluation, Proposal, Strategy
 from cellsearch.strategies.moves import cross, mutate
-from cellsearch.known import zoo
 
 TRIES = 20
 """Children and draws that are tried before a cell is proposed a second time."""

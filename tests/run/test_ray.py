@@ -15,6 +15,12 @@ from cellsearch.run import ray_pool
 from cellsearch.run.pool import Crash, Job, Result
 from cellsearch.run.ray_pool import RayPool
 
+# As the kernel writes them: 127.0.0.1, ::1 and 127.0.0.1 within IPv6.
+LOOPBACK = (
+    "0100007F:",
+    "00000000000000000000000001000000:",
+    "0000000000000000FFFF00000100007F:",
+)
 EVALUATE = "fake_evaluation:evaluate"
 
 
@@ -34,13 +40,28 @@ def listeners() -> set[str]:
     return found
 
 
+def surroundings() -> dict[str, str]:
+    return {key: value for key, value in os.environ.items() if key != "PYTEST_CURRENT_TEST"}
+
+
 @pytest.fixture
 def pool(monkeypatch: pytest.MonkeyPatch) -> Iterator[RayPool]:
+    """A pool; checked to be closed to others while it lives, and to leave nothing behind."""
     monkeypatch.setattr(ray_pool, "GRACE", 0.5)
+    before, environment = listeners(), surroundings()
     made = RayPool(2, evaluate=EVALUATE)
+    folder = made._cluster._folder
+    assert folder is not None
+    new = listeners() - before
+    assert new
+    assert [address for address in new if not address.startswith(LOOPBACK)] == []
+    assert os.environ["RAY_AUTH_MODE"] == "token"
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     yield made
     made.close()
     made.close()  # closing twice is as good as once
+    assert not folder.exists()
+    assert surroundings() == environment
 
 
 def collect(pool: RayPool, jobs: dict[str, Job]) -> dict[str, Any]:
@@ -85,29 +106,6 @@ def test_every_kind_of_trouble(tmp_path: Path, pool: RayPool) -> None:
     statuses = {key: answers[key].evaluation["status"] for key in ("exit", "memory", "interrupt")}
     assert statuses == {"exit": "crashed", "memory": "out_of_memory", "interrupt": "crashed"}
     assert answers["fine"].evaluation["status"] in ("ok", "diverged")
-
-
-def test_nobody_else_can_reach_it() -> None:
-    before, environment = listeners(), dict(os.environ)
-    pool = RayPool(1, evaluate=EVALUATE)
-    try:
-        new = listeners() - before
-        folder = pool._cluster._folder
-        assert folder is not None
-        mode = stat.S_IMODE(folder.stat().st_mode)
-        assert os.environ["RAY_AUTH_MODE"] == "token"
-    finally:
-        pool.close()
-    assert new
-    loopback = (
-        "0100007F:",
-        "00000000000000000000000001000000:",
-        "0000000000000000FFFF00000100007F:",
-    )
-    assert [address for address in new if not address.startswith(loopback)] == []
-    assert mode == 0o700
-    assert not folder.exists()
-    assert dict(os.environ) == environment
 
 
 @pytest.mark.parametrize("process", ["raylet", "gcs_server"])

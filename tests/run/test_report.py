@@ -1,5 +1,6 @@
 """What a run says of itself: verdicts, rank correlations, tasks that tell nothing."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,13 @@ def test_a_better_baseline_is_said_plainly() -> None:
     best = finalist("candidate-3", 0.30, 0.41)
     text = verdict("done", best, [finalist("gru", 0.10, 0.20), best])
     assert "is worse than the best baseline, gru (0.1500) by 0.2050" in text
+
+
+def test_a_find_of_the_control_is_said_to_be_one() -> None:
+    best = replace(finalist("candidate-3", 0.1, 0.2), control=True)
+    assert "candidate-3 (drawn at random), scores" in verdict(
+        "done", best, [best, finalist("gru", 0.3, 0.5)]
+    )
 
 
 def test_one_seed_says_nothing() -> None:

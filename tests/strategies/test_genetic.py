@@ -14,9 +14,9 @@ import pytest
 
 from cellsearch.cell import Cell
 from cellsearch.errors import ExperimentError
+from cellsearch.known import zoo
 from cellsearch.space import Space, load_space, read_space
 from cellsearch.strategies import Evaluation, Genetic, Proposal, Random, Strategy
-from cellsearch.known import zoo
 
 GATED = load_space("gated")
 

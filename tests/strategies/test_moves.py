@@ -12,9 +12,9 @@ import pytest
 
 from cellsearch.cell import Cell
 from cellsearch.errors import CellError
+from cellsearch.known import zoo
 from cellsearch.space import Space, load_space
 from cellsearch.strategies.moves import MOVES, cross, mutate
-from cellsearch.known import zoo
 
 LEAVES = ("x", "state", "number")
 

@@ -1,0 +1,282 @@
+"""The command line: what it prints, its exit codes, and one line for every bad input."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cellsearch.cli import main
+from cellsearch.known import zoo
+
+EXPERIMENT = """
+[experiment]
+name = "small"
+[space]
+name = "minimal"
+[strategy]
+name = "random"
+[[task]]
+name = "adding"
+length = 6
+[evaluation]
+parameters = 200
+steps = 4
+batch_size = 4
+[budget]
+candidates = 3
+baselines = ["rnn"]
+[final]
+candidates = 1
+replicates = 2
+"""
+Say = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def say(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Say:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "small.toml").write_text(EXPERIMENT)
+
+    def run(*words: object) -> tuple[int, str, str]:
+        try:
+            code = main([str(word) for word in words])
+        except SystemExit as end:
+            code = int(end.code or 0)
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return run
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.suffix not in (".sqlite-shm", ".sqlite-wal")
+    }
+
+
+def write(path: str, text: str | bytes) -> str:
+    place = Path(path)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+BAD: dict[str, tuple[Callable[[], list[object]], str]] = {
+    "missing experiment": (lambda: ["search", "quickstrat"], "did you mean 'quickstart'"),
+    "malformed experiment": (lambda: ["search", write("bad.toml", "[space\n")], "bad.toml"),
+    "unknown key": (
+        lambda: ["search", "small.toml", "--set", "evaluation.parametres=3"],
+        "did you mean 'parameters'",
+    ),
+    "wrong type": (
+        lambda: ["search", "small.toml", "--set", "evaluation.steps=many"],
+        "evaluation.steps",
+    ),
+    "unknown task": (lambda: ["search", "small.toml", "--set", "task.0.name=ading"], "'adding'"),
+    "unknown task setting": (
+        lambda: ["search", "small.toml", "--set", "task.0.lenght=3"],
+        "'length'",
+    ),
+    "unknown strategy": (
+        lambda: ["search", "small.toml", "--set", "strategy.name=genetics"],
+        "did you mean 'genetic'",
+    ),
+    "unknown space": (
+        lambda: ["search", "small.toml", "--set", "space.name=minimall"],
+        "did you mean 'minimal'",
+    ),
+    "unknown baseline": (
+        lambda: ["search", "small.toml", "--set", 'budget.baselines=["grru"]'],
+        "did you mean 'gru'",
+    ),
+    "a budget that no width can meet": (
+        lambda: ["search", "small.toml", "--set", "evaluation.parameters=3"],
+        "raise evaluation.parameters",
+    ),
+    "unreadable data": (
+        lambda: ["search", "small.toml", "--set", "task.0={name='text', path='/no/such'}"],
+        "/no/such",
+    ),
+    "data that is no text": (
+        lambda: ["compare", "rnn", "--task", f"text,path={write('b.txt', bytes(range(256)))}"],
+        "b.txt",
+    ),
+    "a cell with a syntax error": (
+        lambda: ["inspect", write("a.cell", "h = tanh(linear(x, h_prev)\n")],
+        "line 1",
+    ),
+    "a cell with a cycle": (
+        lambda: ["inspect", write("a.cell", "a = tanh(b)\nb = tanh(a)\nh = b\n")],
+        "'b' is used before it is assigned",
+    ),
+    "an unknown operator": (
+        lambda: ["inspect", write("a.cell", "h = tahn(linear(x, h_prev))\n")],
+        "did you mean 'tanh'",
+    ),
+    "a missing state": (
+        lambda: ["inspect", write("a.cell", "h = tanh(linear(x, c_prev))\n")],
+        "c is never assigned",
+    ),
+    "a text of 100 MB": (lambda: ["inspect", write("a.cell", b"#" * 100_000_000)], "64 KiB"),
+    "a target that is nothing": (lambda: ["inspect", "lstmm"], "did you mean 'lstm'"),
+    "a folder that is no run": (lambda: ["inspect", "."], "."),
+    "a cell of a cell": (lambda: ["inspect", "lstm", "--cell", "3"], "not a run folder"),
+    "an unknown picture format": (lambda: ["inspect", "lstm", "--draw", "a.bmp"], ".svg"),
+    "an unknown export format": (lambda: ["export", "lstm", "--to", "a.exe"], ".py, .safetensors"),
+    "weights that do not exist": (
+        lambda: ["export", "lstm", "--to", "a.py", "--weights"],
+        "no trained weights",
+    ),
+    "a place that cannot be written to": (
+        lambda: ["export", "lstm", "--to", "no/such/folder/a.py"],
+        "cannot be written",
+    ),
+    "training into a folder that exists": (
+        lambda: ["train", "lstm", "--task", "adding", "--to", "."],
+        "nothing is written over",
+    ),
+    "a misspelt command": (lambda: ["serach"], "invalid choice"),
+    "a number that is none": (
+        lambda: ["compare", "rnn", "--task", "adding", "--seeds", "0"],
+        "at least 1",
+    ),
+    "a setting without a value": (
+        lambda: ["compare", "rnn", "--task", "adding,length"],
+        "KEY=VALUE",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_told_in_one_line(case: str, say: Say, tmp_path: Path) -> None:
+    words, expected = BAD[case]
+    given = words()
+    before = files(tmp_path)
+    code, out, err = say(*given, *(["--workers", "0"] if given[0] == "search" else []))
+    assert code == 2
+    assert out == ""
+    assert err.count("\n") == 1
+    assert expected in err
+    assert "Traceback" not in err
+    assert files(tmp_path) == before
+
+
+def test_a_run_folder_of_another_experiment_is_refused_and_left_alone(
+    say: Say, tmp_path: Path
+) -> None:
+    command = ["search", "small.toml", "--workers", "0", "--run", "run"]
+    assert say(*command)[0] == 0
+    before = files(tmp_path)
+    code, _, err = say(*command, "--set", "evaluation.steps=5")
+    assert code == 2
+    assert err.count("\n") == 1
+    assert "evaluation.steps" in err
+    assert files(tmp_path) == before
+
+
+def test_search_prints_the_leaderboard_the_cell_and_a_verdict(say: Say) -> None:
+    code, out, err = say("search", "small.toml", "--workers", "0")
+    assert code == 0
+    assert err == ""  # nothing moves where there is no terminal
+    assert "lower is better" in out
+    assert "rnn" in out
+    assert "h = " in out
+    assert "The best cell found" in out
+    again = say("search", "small.toml", "--workers", "0")
+    assert again == (0, out, "")
+
+
+def test_dry_run_says_what_would_be_done_and_writes_nothing(say: Say, tmp_path: Path) -> None:
+    before = files(tmp_path)
+    code, out, _ = say("search", "small.toml", "--dry-run")
+    assert code == 0
+    assert "3 candidates" in out
+    assert "minutes" in out
+    assert files(tmp_path) == before
+
+
+def test_inspect_shows_one_candidate_of_a_run(say: Say) -> None:
+    say("search", "small.toml", "--workers", "0", "--run", "run")
+    data = json.loads(say("inspect", "run", "--json")[1])
+    code, out, _ = say("inspect", "run", "--cell", "1", "--json")
+    assert code == 0
+    assert json.loads(out)["id"] == data["candidates"][1]["cell_id"]
+    assert say("inspect", "run:best")[0] == 0
+
+
+def test_inspect_draws(say: Say, tmp_path: Path) -> None:
+    assert say("inspect", "gru", "--draw", "gru.svg")[0] == 0
+    assert "<svg" in (tmp_path / "gru.svg").read_text()
+
+
+@pytest.mark.parametrize(
+    "kind", ["cells", "spaces", "tasks", "strategies", "operators", "experiments"]
+)
+def test_list(kind: str, say: Say) -> None:
+    code, out, _ = say("list", kind, "--json")
+    names = {row["name"] for row in json.loads(out)}
+    assert code == 0
+    known = {
+        "cells": set(zoo),
+        "spaces": {"minimal", "gated"},
+        "tasks": {"text", "adding", "copy", "digits"},
+        "strategies": {"random", "genetic"},
+        "operators": {"linear", "blend", "layer_norm", "hard_sigmoid"},
+        "experiments": {"quickstart"},
+    }
+    assert known[kind] <= names
+    shown = say("list", kind)[1]
+    assert all(name in shown for name in names)
+
+
+def test_compare_judges_by_paired_seeds(say: Say) -> None:
+    words = ["rnn", "gru", "--task", "adding,length=6", "--parameters", 200, "--seeds", 2]
+    code, out, _ = say("compare", *words, "--steps", 10, "--json")
+    assert code == 0
+    rows = json.loads(out)
+    assert {row["name"] for row in rows} == {"rnn", "gru"}
+    assert [row["score"] for row in rows] == sorted(row["score"] for row in rows)
+    by_name = {row["name"]: row for row in rows}
+    pairs = zip(by_name["rnn"]["scores"], by_name["gru"]["scores"], strict=True)
+    differences = [first - second for first, second in pairs]
+    assert by_name["gru"]["gain"][0] == pytest.approx(sum(differences) / 2)
+    assert by_name["rnn"]["gain"] is None
+
+
+def test_readings_of_the_test_split_are_recorded_with_the_run(say: Say) -> None:
+    say("search", "small.toml", "--workers", "0", "--run", "run")
+    task = ["--task", "adding,length=6"]
+    assert say("compare", "run:best", "rnn", *task, "--seeds", 2, "--steps", 4)[0] == 0
+    assert say("train", "run", *task, "--steps", 5, "--hidden-size", 4, "--to", "kept")[0] == 0
+    data = json.loads(say("inspect", "run", "--json")[1])
+    assert [reading["by"] for reading in data["run"]["readings"]] == ["compare", "train"]
+    assert "read 2 times" in say("inspect", "run")[1]
+
+
+def test_train_then_export(say: Say, tmp_path: Path) -> None:
+    words = ["--task", "digits", "--hidden-size", 6, "--steps", 10, "--to", "kept/here"]
+    code, out, _ = say("train", "mgu", *words)
+    assert code == 0
+    assert "accuracy on the test split" in out
+    result = json.loads((tmp_path / "kept/here/result.json").read_text())
+    assert result["cell_id"] == zoo["mgu"].id
+    assert say("export", "kept/here", "--to", "mine.py", "--weights")[0] == 0
+    assert "def load_network()" in (tmp_path / "mine.py").read_text()
+    assert say("export", "kept/here", "--to", "mine.safetensors")[0] == 0
+    assert (tmp_path / "mine.safetensors").read_bytes() == (
+        tmp_path / "kept/here/model.safetensors"
+    ).read_bytes()
+
+
+def test_a_damaged_weights_file_is_told_in_one_line(say: Say, tmp_path: Path) -> None:
+    say("train", "rnn", "--task", "digits", "--hidden-size", 4, "--steps", 2, "--to", "kept")
+    path = tmp_path / "kept/model.safetensors"
+    whole = path.read_bytes()
+    for damaged in (whole[:100], b"", whole[:8] + b"\xff" * 50 + whole[58:], whole[:-4]):
+        path.write_bytes(damaged)
+        code, _, err = say("export", "kept", "--to", "a.py", "--weights")
+        assert code == 2
+        assert err.count("\n") == 1
