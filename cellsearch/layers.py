@@ -35,8 +35,6 @@ class _Compiled:
     """A cell, its backend, and the order of its states; what both modules run."""
 
     def __init__(self, cell: Cell, backend: str) -> None:
-        self.cell = cell
-        self.backend = backend
         self.function = make_sequence(cell, backend)
         order = [name for name, _ in cell.normal.states]
         self.to_normal = [cell.states.index(name) for name in order]
@@ -82,6 +80,7 @@ class Recurrent(RecurrentShell):
     ) -> None:
         super().__init__(
             describe(cell),
+            _Compiled(cell, backend),
             input_size,
             hidden_size,
             num_layers,
@@ -91,23 +90,7 @@ class Recurrent(RecurrentShell):
             device,
             dtype,
         )
-        self._compiled = _Compiled(cell, backend)
-
-    @property
-    def cell(self) -> Cell:
-        """The cell the layer was made from."""
-        return self._compiled.cell
-
-    def sequence(
-        self,
-        tensors: list[Tensor],
-        rows: Tensor,
-        batch_sizes: list[int],
-        state: States,
-        reverse: bool,
-    ) -> tuple[Tensor, States]:
-        """Run one layer in one direction; see `cellsearch.shell.scan`."""
-        return self._compiled(tensors, rows, batch_sizes, state, reverse)
+        self.cell = cell
 
     def extra_repr(self) -> str:
         return f"{self.cell.id}, {super().extra_repr()}"
@@ -130,24 +113,10 @@ class RecurrentCell(CellShell):
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
-        super().__init__(describe(cell), input_size, hidden_size, device, dtype)
-        self._compiled = _Compiled(cell, backend)
-
-    @property
-    def cell(self) -> Cell:
-        """The cell the step was made from."""
-        return self._compiled.cell
-
-    def sequence(
-        self,
-        tensors: list[Tensor],
-        rows: Tensor,
-        batch_sizes: list[int],
-        state: States,
-        reverse: bool,
-    ) -> tuple[Tensor, States]:
-        """Take one step; see `cellsearch.shell.scan`."""
-        return self._compiled(tensors, rows, batch_sizes, state, reverse)
+        super().__init__(
+            describe(cell), _Compiled(cell, backend), input_size, hidden_size, device, dtype
+        )
+        self.cell = cell
 
     def extra_repr(self) -> str:
         return f"{self.cell.id}, {super().extra_repr()}"

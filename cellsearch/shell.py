@@ -14,6 +14,9 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 States = tuple[Tensor, ...]
+SequenceFunction = Callable[[list[Tensor], Tensor, list[int], States, bool], tuple[Tensor, States]]
+"""Runs one layer in one direction: learned tensors, rows, batch sizes, states and direction in (see
+`scan`); the output, (rows, hidden), and the last states, (batch, hidden) each, out."""
 
 
 class Description(NamedTuple):
@@ -73,30 +76,23 @@ def scan(
 
 
 class _Shell(nn.Module):
-    """Learned tensors by name, and their start; the step over a sequence comes from a subclass."""
+    """Learned tensors by name, and their start."""
 
-    def __init__(self, description: Description, input_size: int, hidden_size: int) -> None:
+    def __init__(
+        self,
+        description: Description,
+        sequence: SequenceFunction,
+        input_size: int,
+        hidden_size: int,
+    ) -> None:
         super().__init__()
         for name, size in (("input_size", input_size), ("hidden_size", hidden_size)):
             if size < 1:
                 raise ValueError(f"{name} is {size}; expected at least 1")
         self.description = description
+        self.sequence = sequence
         self.input_size = input_size
         self.hidden_size = hidden_size
-
-    def sequence(
-        self,
-        tensors: list[Tensor],
-        rows: Tensor,
-        batch_sizes: list[int],
-        state: States,
-        reverse: bool,
-    ) -> tuple[Tensor, States]:
-        """Run one layer in one direction; see `scan` for rows, batch sizes and state.
-
-        Returns the output, (rows, hidden), and the last states, (batch, hidden) each.
-        """
-        raise TypeError(f"{type(self).__name__} does not say what its cell computes")
 
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
         """Draw all learned tensors anew, from torch's global generator unless one is given."""
@@ -149,12 +145,13 @@ class CellShell(_Shell):
     def __init__(
         self,
         description: Description,
+        sequence: SequenceFunction,
         input_size: int,
         hidden_size: int,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
-        super().__init__(description, input_size, hidden_size)
+        super().__init__(description, sequence, input_size, hidden_size)
         self._declare(self, input_size, device, dtype)
         self.reset_parameters()
 
@@ -192,6 +189,7 @@ class RecurrentShell(_Shell):
     def __init__(
         self,
         description: Description,
+        sequence: SequenceFunction,
         input_size: int,
         hidden_size: int,
         num_layers: int = 1,
@@ -201,7 +199,7 @@ class RecurrentShell(_Shell):
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
-        super().__init__(description, input_size, hidden_size)
+        super().__init__(description, sequence, input_size, hidden_size)
         if num_layers < 1:
             raise ValueError(f"num_layers is {num_layers}; expected at least 1")
         if not 0 <= dropout <= 1:

@@ -6,17 +6,11 @@ the states and the direction; see `cellsearch.shell.scan`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from torch import Tensor
-
 from cellsearch.backends.eager import EagerSequence
 from cellsearch.backends.reference import ReferenceSequence
 from cellsearch.cell import Cell
 from cellsearch.lowering import lower
-from cellsearch.shell import States
-
-SequenceFunction = Callable[[list[Tensor], Tensor, list[int], States, bool], tuple[Tensor, States]]
+from cellsearch.shell import SequenceFunction
 
 BACKENDS = ("auto", "eager", "reference")
 

@@ -38,17 +38,7 @@ class ${name}Cell(CellShell):
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
-        super().__init__(DESCRIPTION, input_size, hidden_size, device, dtype)
-
-    def sequence(
-        self,
-        tensors: list[Tensor],
-        rows: Tensor,
-        batch_sizes: list[int],
-        state: States,
-        reverse: bool,
-    ) -> tuple[Tensor, States]:
-        return _sequence(tensors, rows, batch_sizes, state, reverse)
+        super().__init__(DESCRIPTION, _sequence, input_size, hidden_size, device, dtype)
 
 
 class $name(RecurrentShell):
@@ -67,6 +57,7 @@ class $name(RecurrentShell):
     ) -> None:
         super().__init__(
             DESCRIPTION,
+            _sequence,
             input_size,
             hidden_size,
             num_layers,
@@ -76,16 +67,6 @@ class $name(RecurrentShell):
             device,
             dtype,
         )
-
-    def sequence(
-        self,
-        tensors: list[Tensor],
-        rows: Tensor,
-        batch_sizes: list[int],
-        state: States,
-        reverse: bool,
-    ) -> tuple[Tensor, States]:
-        return _sequence(tensors, rows, batch_sizes, state, reverse)
 """
 
 _WEIGHTS = """\
