@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from itertools import pairwise
 from random import Random
 
 import networkx as nx
@@ -328,7 +329,7 @@ def test_random_cells_have_one_id_exactly_when_isomorphic() -> None:
         twin = by_id.setdefault(cell.id, cell)
         assert _isomorphic(cell.normal, twin.normal)
     kinds = list(by_id.values())
-    for first, second in zip(kinds, kinds[1:], strict=False):
+    for first, second in pairwise(kinds):
         assert not _isomorphic(first.normal, second.normal)
 
 

@@ -223,7 +223,7 @@ def test_long_chains_sums_and_products_print_as_text_that_can_be_read_again() ->
             if len(graph) <= MAX_NODES and not (op in ("add", "mul") and length > 255):
                 assert len(Cell.from_graph(graph).normal.nodes) > 2
             else:
-                with pytest.raises(CellError, match="more than 512|at most 256"):
+                with pytest.raises(CellError, match=r"more than 512|at most 256"):
                     Cell.from_graph(graph)
     many = Cell.parse(f"h = add({', '.join(['linear(x)'] * 70)})")
     assert Cell.from_graph(many.graph) == many

@@ -67,8 +67,9 @@ class _Function(torch.autograd.Function):
         return tuple(torch.from_numpy(result).to(rows) for result in results)
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Any, ...]:
+        if torch.is_grad_enabled():  # create_graph=True: the gradients would have no gradients
+            raise RuntimeError("the reference backend is differentiated only once; use eager")
         arrays = [gradient.cpu().numpy().astype(np.float64) for gradient in gradients]
         rows, states, tensors = ctx.tape.backward(arrays[0], arrays[1:])
         results = [rows, *states, *(tensors[name] for name in ctx.names)]

@@ -96,9 +96,8 @@ def test_the_reference_refuses_to_be_differentiated_twice() -> None:
     cell = Cell.parse("h = tanh(linear(x, h_prev))")
     given = trial(cell, Random(4))
     output = given.run(make_sequence(cell, "reference"))["output"]
-    (slope,) = torch.autograd.grad(output.sum(), given.rows, create_graph=True)
-    with pytest.raises(RuntimeError, match="once_differentiable"):
-        slope.sum().backward()
+    with pytest.raises(RuntimeError, match="differentiated only once; use eager"):
+        torch.autograd.grad(output.sum(), given.rows, create_graph=True)
 
 
 @pytest.mark.parametrize("backend", ["eager", "reference"])
@@ -120,7 +119,7 @@ def test_a_result_without_a_gradient_counts_as_zero(backend: str) -> None:
     cell = Cell.parse("c = tanh(linear(x, c_prev))\nh = sigmoid(linear(c, h_prev))\noutput = h * c")
     given = trial(cell, Random(2))
     function = make_sequence(cell, backend)
-    output, last = function(
+    _, last = function(
         list(given.tensors.values()), given.rows, given.sizes, tuple(given.states.values()), False
     )
     grads = torch.autograd.grad(last[1].sum(), given.leaves, allow_unused=True)

@@ -49,7 +49,7 @@ class _Rewriter(ast.NodeTransformer):
             return ast.Name(name)
         return rewritten
 
-    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:  # noqa: N802
+    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
         args = [self.visit(node.left), self.visit(node.right)]
         op = {ast.Add: "add", ast.Mult: "mul", ast.Sub: "sub", ast.Div: "div"}[type(node.op)]
         if op in COMMUTATIVE and self.rng.random() < 0.5:
@@ -58,12 +58,12 @@ class _Rewriter(ast.NodeTransformer):
             return _call(op, *args)
         return ast.BinOp(args[0], node.op, args[1])
 
-    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.expr:  # noqa: N802
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.expr:
         if isinstance(node.operand, ast.Constant):
             return node
         return _call("neg", self.visit(node.operand))
 
-    def visit_Call(self, node: ast.Call) -> ast.expr:  # noqa: N802
+    def visit_Call(self, node: ast.Call) -> ast.expr:
         op = node.func.id  # type: ignore[attr-defined]
         args = [self.visit(arg) for arg in node.args]
         if op in COMMUTATIVE:
@@ -91,7 +91,7 @@ def _merged_by_name(
     result = []
 
     class Inliner(ast.NodeTransformer):
-        def visit_Name(self, node: ast.Name) -> ast.expr:  # noqa: N802
+        def visit_Name(self, node: ast.Name) -> ast.expr:
             inline = node.id in free and rng.random() < 0.4
             return deepcopy(free[node.id]) if inline else node
 

@@ -45,8 +45,8 @@ class Trial:
             weights = torch.arange(1.0, value.numel() + 1, dtype=torch.float64).reshape(value.shape)
             total = total + (value * (weights + len(name)).cos()).sum()
         names = ["rows", *self.states, *self.tensors]
-        if not total.requires_grad:
-            return {}
+        if not total.requires_grad:  # every result is a plain number
+            total = total + 0 * self.rows.sum()
         found = torch.autograd.grad(total, self.leaves, allow_unused=True, materialize_grads=True)
         return {f"gradient of {n}": g for n, g in zip(names, found, strict=True)}
 

@@ -13,8 +13,8 @@ import pytest
 
 from cellsearch.cell import Cell
 from cellsearch.inspection.equations import equations, latex, plain_equations
-from cellsearch.operators import OPERATORS
 from cellsearch.known import zoo
+from cellsearch.operators import OPERATORS
 
 LSTM = """
 iₜ = σ(W_ix xₜ + W_ih hₜ₋₁ + b_i)

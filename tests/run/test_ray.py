@@ -3,6 +3,7 @@
 import os
 import signal
 import stat
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -48,10 +49,13 @@ def surroundings() -> dict[str, str]:
 def pool(monkeypatch: pytest.MonkeyPatch) -> Iterator[RayPool]:
     """A pool; checked to be closed to others while it lives, and to leave nothing behind."""
     monkeypatch.setattr(ray_pool, "GRACE", 0.5)
+    stale = Path(tempfile.mkdtemp(prefix="cellsearch-"))  # as a killed run leaves one behind
+    (stale / "lock").touch()
     before, environment = listeners(), surroundings()
     made = RayPool(2, evaluate=EVALUATE)
     folder = made._cluster._folder
     assert folder is not None
+    assert not stale.exists()
     new = listeners() - before
     assert new
     assert [address for address in new if not address.startswith(LOOPBACK)] == []

@@ -104,7 +104,7 @@ def test_strategy_of_another_package(own: str, monkeypatch: pytest.MonkeyPatch) 
         assert group == "cellsearch.strategies"
         return [entry] if name in (None, "fixed") else []
 
-    monkeypatch.setattr("cellsearch.strategies.loading.entry_points", entry_points)
+    monkeypatch.setattr("cellsearch.plugins.entry_points", entry_points)
     assert strategy_names() == ("fixed", *sorted(STRATEGIES))
     assert import_strategy("fixed").__name__ == "Fixed"
 

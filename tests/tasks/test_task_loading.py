@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cellsearch.errors import TaskError
-from cellsearch.tasks import TASKS, load_task, loading, task_names
+from cellsearch.tasks import TASKS, load_task, task_names
 
 OWN = '''
 from cellsearch.tasks import Task, load_task
@@ -55,7 +55,7 @@ def registered(monkeypatch: pytest.MonkeyPatch, *entries: tuple[str, str]) -> No
         assert group == "cellsearch.tasks"
         return [point for point in points if name in (None, point.name)]
 
-    monkeypatch.setattr(loading, "entry_points", entry_points)
+    monkeypatch.setattr("cellsearch.plugins.entry_points", entry_points)
 
 
 def test_the_built_in_tasks_carry_their_names() -> None:
@@ -69,15 +69,15 @@ def test_the_built_in_tasks_carry_their_names() -> None:
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("ading", r"there is no task 'ading' \(did you mean 'adding'\?\); the tasks are adding, "),
+        ("ading", r"there is no task 'ading' \(did you mean 'adding'\?\); known: adding, "),
         ("", "there is no task ''"),
         (3, "a task's name is a string; found 3"),
         ("own_tasks:", "expected 'module:Class', found 'own_tasks:'"),
         (":Hidden", "expected 'module:Class'"),
         ("../x:y", "expected 'module:Class'"),
         ("own_tasks:Hiden", "the module 'own_tasks' has no 'Hiden'"),
-        ("own_tasks:number", "is not a class made from cellsearch.Task"),
-        ("own_tasks:Unfinished", "is not a class made from cellsearch.Task"),
+        ("own_tasks:number", "is not a class made from Task"),
+        ("own_tasks:Unfinished", "is not a class made from Task"),
         ("no_such_module:Task", "cannot import 'no_such_module' .*PYTHONPATH"),
     ],
 )
