@@ -25,7 +25,7 @@ LEAVES = ("x", "state", "number")
 
 
 def generator(seed: int) -> random.Random:
-    return random.Random(seed)  # noqa: S311 - nothing secret
+    return random.Random(seed)
 
 
 # Membership

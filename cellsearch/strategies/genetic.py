@@ -97,7 +97,7 @@ class Genetic(Strategy):
                     f"strategy 'genetic': {key} is {share!r}; expected a share, 0 to 1"
                 )
         self._space = space
-        self._rng = random.Random(derive("genetic", seed))  # noqa: S311 - nothing secret
+        self._rng = random.Random(derive("genetic", seed))
         self._population, self._tournament = population, tournament
         self._crossover, self._immigrants = crossover, immigrants
         self._mutations, self._replicates = mutations, replicates

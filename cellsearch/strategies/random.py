@@ -21,7 +21,7 @@ class Random(Strategy):
 
     def __init__(self, space: Space, *, seed: int) -> None:
         self._space = space
-        self._rng = random.Random(derive("random", seed))  # noqa: S311 - nothing secret
+        self._rng = random.Random(derive("random", seed))
         self._drawn: set[str] = set()
 
     def ask(self) -> Proposal:

@@ -46,7 +46,7 @@ class Learner(Strategy):
     """Proposes words near the best it was told; now and then one again, or a new replicate."""
 
     def __init__(self, seed: int = 0, prefix: str = "w", words: int = 10_000) -> None:
-        self._rng = random.Random(seed)  # noqa: S311 - nothing secret
+        self._rng = random.Random(seed)
         self._prefix, self._words = prefix, words
         self._told: list[tuple[int, Proposal, Evaluation]] = []
         self._asked = 0
@@ -143,7 +143,7 @@ class ShuffledPool(Pool):
     capacity = 4
 
     def __init__(self, seed: int, answer: Callable[[Job], Result | Crash] | None = None) -> None:
-        self._rng = random.Random(seed)  # noqa: S311 - nothing secret
+        self._rng = random.Random(seed)
         self._answer = answer or (lambda job: attempt(job, evaluate))
         self._jobs: dict[str, Job] = {}
 

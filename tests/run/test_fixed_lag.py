@@ -47,7 +47,7 @@ def drive(lag: FixedLag, answer: Callable[[int], Evaluation], seed: int | None =
     """Let results come in an order drawn from the seed (None: as late as possible)."""
     results: dict[int, Evaluation] = {}
     flight: list[int] = []
-    draw = random.Random(seed)  # noqa: S311 - nothing secret
+    draw = random.Random(seed)
 
     def arrive() -> None:
         position = draw.randrange(len(flight)) if seed is not None else 0
@@ -102,7 +102,7 @@ def test_any_order_of_results_gives_one_order_of_events(share: float, silence: i
             steps=100,
             candidates=60,
         )
-        draw = random.Random(8)  # noqa: S311 - nothing secret
+        draw = random.Random(8)
         answer = {index: ok(score, (score,)) for index in range(200) for score in (draw.random(),)}
         message = drive(lag, answer.__getitem__, seed)
         return log, [candidate.proposal() for candidate in lag.asked], message

@@ -89,7 +89,7 @@ def test_flipped_bits_are_harmless_or_told(tmp_path: Path) -> None:
     store.put(*(row(number, "text" * 30) for number in range(40)))
     expected = store.rows("candidates")
     store.close()
-    path, draw = tmp_path / DATABASE, random.Random(1)  # noqa: S311 - nothing secret
+    path, draw = tmp_path / DATABASE, random.Random(1)
     whole = path.read_bytes()
     for _ in range(150):
         place = draw.randrange(len(whole))
@@ -274,7 +274,7 @@ while True:
 
 def test_a_killed_writer_loses_nothing_that_it_acknowledged(tmp_path: Path) -> None:
     new(tmp_path).close()
-    draw, acknowledged = random.Random(0), -1  # noqa: S311 - nothing secret
+    draw, acknowledged = random.Random(0), -1
     for _ in range(6):
         with subprocess.Popen(
             [sys.executable, "-c", WRITER, str(tmp_path)], stdout=subprocess.PIPE, text=True
