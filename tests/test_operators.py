@@ -5,12 +5,12 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable
-from random import Random
 
 import mpmath
 import numpy as np
 import pytest
 import torch
+from random_cells import seeded
 from torch.nn import functional
 
 from cellsearch.backends.torch_functions import TorchMath, takes_numbers, torch_function
@@ -75,7 +75,7 @@ def arities(row: Operator) -> tuple[int, ...]:
 
 def points(row: Operator, count: int, spread: float = 4.0) -> list[tuple[float, ...]]:
     """Arguments inside the operator's domain, away from kinks and ties, some far out."""
-    rng = Random(row.name)
+    rng = seeded(row.name)
     found: list[tuple[float, ...]] = []
     while len(found) < count:
         args = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from cellsearch.errors import RunError
@@ -27,7 +27,8 @@ class Driver:
 
     First the baselines, then the search, then the finals; all jobs of a phase are in flight
     together. Every result is committed before anything else happens, so a kill at any moment
-    costs no more than what was being evaluated. The pool is made when the first job needs it.
+    costs no more than what was being evaluated. The pool is made when the first job needs it;
+    `opening` are rows that go with the first commit, so that a refused run is left as it was.
     """
 
     def __init__(
@@ -36,11 +37,13 @@ class Driver:
         store: Store,
         make_pool: Callable[[], Pool],
         *,
+        opening: Sequence[Row] = (),
         watch: Watch = nobody,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._setup, self._store = setup, store
         self._make_pool = make_pool
+        self._opening = tuple(opening)
         self._pool: Pool | None = None
         self._tally = Tally(watch)
         self._clock = clock
@@ -75,7 +78,7 @@ class Driver:
             "entries": [entry.to_json() for entry in entries],
             "message": message,
         }
-        self._store.put(Row("meta", ("done",), done), self._elapsed())
+        self._commit(Row("meta", ("done",), done))
         self._tally.begin("done", None, notice=message)
 
     def close(self) -> None:
@@ -248,7 +251,8 @@ class Driver:
             self._record(one, restored=False)
 
     def _commit(self, *rows: Row) -> None:
-        self._store.put(*rows, self._elapsed())
+        self._store.put(*self._opening, *rows, self._elapsed())
+        self._opening = ()
 
     def _elapsed(self) -> Row:
         return Row("meta", ("elapsed",), round(self._clock() - self._start, 3))

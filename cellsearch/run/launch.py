@@ -174,12 +174,12 @@ def _drive(setup: Setup, folder: Path, make_pool: Callable[[], Pool], watch: Wat
                         "numbers are promised on equal processors only"
                     )
                 )
-        store.put(
+        opening = (
             Row("meta", ("experiment",), experiment),
             Row("meta", ("sessions",), [*meta["sessions"], here][-100:]),
             Row("meta", ("done",), None),
         )
-        driver = Driver(setup, store, make_pool, watch=watch)
+        driver = Driver(setup, store, make_pool, opening=opening, watch=watch)
         try:
             driver.run()
         finally:

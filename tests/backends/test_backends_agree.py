@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from random import Random
-
 import pytest
 import torch
 from interpreter import interpret
-from random_cells import random_cell
+from random_cells import random_cell, seeded
 from sequences import Results, Trial, largest_difference, trial
 
 from cellsearch.backends import make_sequence
@@ -18,7 +16,7 @@ TOLERANCE = 1e-12
 
 
 def drawn(seed: int, *, smooth: bool = False) -> tuple[Cell, Trial]:
-    rng = Random(seed)
+    rng = seeded(seed)
     equal = seed % 3 == 0
     cell = Cell.parse(random_cell(rng, smooth=smooth, equal_sizes=equal))
     return cell, trial(cell, rng, input_size=3 if equal else 2)
@@ -83,7 +81,7 @@ def test_gradients_are_the_slopes_of_the_values(full: bool) -> None:
 
 def test_eager_can_be_differentiated_twice() -> None:
     cell = Cell.parse("g = sigmoid(linear(x, h_prev))\nh = blend(g, h_prev, tanh(linear(x)))")
-    given = trial(cell, Random(4))
+    given = trial(cell, seeded(4))
     function = make_sequence(cell, "eager")
 
     def run(*leaves: torch.Tensor) -> torch.Tensor:
@@ -94,7 +92,7 @@ def test_eager_can_be_differentiated_twice() -> None:
 
 def test_the_reference_refuses_to_be_differentiated_twice() -> None:
     cell = Cell.parse("h = tanh(linear(x, h_prev))")
-    given = trial(cell, Random(4))
+    given = trial(cell, seeded(4))
     output = given.run(make_sequence(cell, "reference"))["output"]
     with pytest.raises(RuntimeError, match="differentiated only once; use eager"):
         torch.autograd.grad(output.sum(), given.rows, create_graph=True)
@@ -103,7 +101,7 @@ def test_the_reference_refuses_to_be_differentiated_twice() -> None:
 @pytest.mark.parametrize("backend", ["eager", "reference"])
 def test_going_backward_again_gives_the_same_gradients(backend: str) -> None:
     cell = Cell.parse("h = tanh(linear(x, h_prev)) * parameter(init=1)")
-    given = trial(cell, Random(2))
+    given = trial(cell, seeded(2))
     function = make_sequence(cell, backend)
     output, _ = function(
         list(given.tensors.values()), given.rows, given.sizes, tuple(given.states.values()), False
@@ -117,7 +115,7 @@ def test_going_backward_again_gives_the_same_gradients(backend: str) -> None:
 @pytest.mark.parametrize("backend", ["eager", "reference"])
 def test_a_result_without_a_gradient_counts_as_zero(backend: str) -> None:
     cell = Cell.parse("c = tanh(linear(x, c_prev))\nh = sigmoid(linear(c, h_prev))\noutput = h * c")
-    given = trial(cell, Random(2))
+    given = trial(cell, seeded(2))
     function = make_sequence(cell, backend)
     _, last = function(
         list(given.tensors.values()), given.rows, given.sizes, tuple(given.states.values()), False
@@ -160,7 +158,7 @@ CONSTANT = [
 def test_constant_learned_and_unusual_values_run_the_same_everywhere(text: str) -> None:
     cell = Cell.parse(text)
     for seed in range(3):
-        given = trial(cell, Random(seed), input_size=3)
+        given = trial(cell, seeded(seed), input_size=3)
         expected = second_opinion(cell, given)
         for backend in ("eager", "reference"):
             found = given.run(make_sequence(cell, backend))
@@ -174,7 +172,7 @@ def test_a_backend_that_is_not_there_is_refused() -> None:
 
 def test_the_reference_computes_in_float64_whatever_the_dtype() -> None:
     cell = Cell.parse("h = tanh(linear(x, h_prev))")
-    given = trial(cell, Random(0))
+    given = trial(cell, seeded(0))
     exact = given.run(make_sequence(cell, "reference"))["output"]
     single = [tensor.detach().float() for tensor in given.leaves]
     output, _ = make_sequence(cell, "reference")(

@@ -17,6 +17,11 @@ NAMES = ("i", "f", "o", "gate", "u", "v_2", "w", "z", "alpha", "B")
 NUMBERS = ("0.5", "-0.25", "1", "2", "0.125", "-1.5", "3e-1")
 
 
+def seeded(seed: int | str) -> Random:
+    """Return a generator that draws the same in every run."""
+    return Random(seed)
+
+
 def random_cell(rng: Random, *, smooth: bool = False, equal_sizes: bool = False) -> str:
     """Return the text of a random cell.
 
