@@ -35,14 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     0 done, 2 bad input (one clear line), 130 interrupted, 74 disk, 75 try again later.
     """
-    parser = _Parser(prog="cellsearch", description="Search for recurrent cells.")
-    parser.add_argument("--version", action="version", version=f"cellsearch {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, text in COMMANDS.items():
-        command = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
-        importlib.import_module(f"cellsearch.commands.{name}").add_arguments(command)
-    options = parser.parse_args(arguments)
     try:
+        options = _parser().parse_args(arguments)
         importlib.import_module(f"cellsearch.commands.{options.command}").run(options)
     except CellSearchError as error:
         print(f"cellsearch: {' '.join(str(error).split())}", file=sys.stderr)
@@ -54,6 +48,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"\ncellsearch: {str(error) or 'interrupted'}", file=sys.stderr)
         return _INTERRUPTED
     return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="cellsearch", description="Search for recurrent cells.")
+    parser.add_argument("--version", action="version", version=f"cellsearch {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, text in COMMANDS.items():
+        command = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+        importlib.import_module(f"cellsearch.commands.{name}").add_arguments(command)
+    return parser
 
 
 if __name__ == "__main__":

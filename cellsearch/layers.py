@@ -78,6 +78,7 @@ class Recurrent(RecurrentShell):
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
+        self.cell = cell  # first: later, a statement may have this name
         super().__init__(
             describe(cell),
             _Compiled(cell, backend),
@@ -90,7 +91,6 @@ class Recurrent(RecurrentShell):
             device,
             dtype,
         )
-        self.cell = cell
 
     def extra_repr(self) -> str:
         return f"{self.cell.id}, {super().extra_repr()}"
@@ -113,10 +113,10 @@ class RecurrentCell(CellShell):
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
+        self.cell = cell  # first: later, a statement may have this name
         super().__init__(
             describe(cell), _Compiled(cell, backend), input_size, hidden_size, device, dtype
         )
-        self.cell = cell
 
     def extra_repr(self) -> str:
         return f"{self.cell.id}, {super().extra_repr()}"

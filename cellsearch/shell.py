@@ -75,7 +75,18 @@ def scan(
     return [torch.cat(values) for values in zip(*kept, strict=True)], state
 
 
-class _Shell(nn.Module):
+class _Owner(nn.Module):
+    """Holds learned tensors under the names of statements, whatever these are."""
+
+    def train(self, mode: bool = True) -> _Owner:
+        """Set the mode of training; nn.Module's own fails if a statement is called "training"."""
+        self.__dict__["training"] = mode
+        for child in self.children():
+            child.train(mode)
+        return self
+
+
+class _Shell(_Owner):
     """Learned tensors by name, and their start."""
 
     def __init__(
@@ -211,7 +222,7 @@ class RecurrentShell(_Shell):
         for layer in range(num_layers):
             size = input_size if layer == 0 else hidden_size * self._directions
             for name in self._names(layer):
-                owner = nn.Module()
+                owner = _Owner()
                 self._modules[name] = owner
                 self._declare(owner, size, device, dtype)
         self.reset_parameters()

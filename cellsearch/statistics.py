@@ -73,30 +73,8 @@ def rank_correlation(a: Sequence[float], b: Sequence[float]) -> float | None:
     """
     if len(a) != len(b):
         raise ValueError(f"pairs need equally many values; found {len(a)} and {len(b)}")
-    if len(a) < 2:
+    if len(set(a)) < 2 or len(set(b)) < 2:
         return None
-    ranks_a, ranks_b = _ranks(a), _ranks(b)
-    middle = (len(a) + 1) / 2
-    covariance = math.fsum(
-        (x - middle) * (y - middle) for x, y in zip(ranks_a, ranks_b, strict=True)
-    )
-    spread_a = math.fsum((x - middle) ** 2 for x in ranks_a)
-    spread_b = math.fsum((y - middle) ** 2 for y in ranks_b)
-    if spread_a == 0.0 or spread_b == 0.0:
-        return None
-    return max(-1.0, min(1.0, covariance / math.sqrt(spread_a * spread_b)))
+    from scipy.stats import spearmanr  # loaded here: it takes a while, most commands skip it
 
-
-def _ranks(values: Sequence[float]) -> list[float]:
-    """Return ranks 1..n, equal values sharing the mean of theirs."""
-    order = sorted(range(len(values)), key=values.__getitem__)
-    ranks = [0.0] * len(values)
-    start = 0
-    while start < len(order):
-        end = start
-        while end < len(order) and values[order[end]] == values[order[start]]:
-            end += 1
-        for position in range(start, end):
-            ranks[order[position]] = (start + 1 + end) / 2
-        start = end
-    return ranks
+    return float(spearmanr(a, b).statistic)
