@@ -50,6 +50,8 @@ class Cell:
         try:
             with Path(path).open("rb") as file:
                 data = file.read(notation.MAX_TEXT + 1)
+            if len(data) > notation.MAX_TEXT:
+                raise CellError(notation.TOO_LONG)
             # Windows editors put a mark in front of the text and two characters behind each line.
             return cls.parse(data.decode("utf-8-sig").replace("\r\n", "\n"))
         except OSError as error:

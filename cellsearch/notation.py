@@ -19,6 +19,8 @@ from cellsearch.operators import INITIALISATIONS, OPERATORS, PARAMETER_ATTRIBUTE
 
 MAX_TEXT = 64 * 1024
 """Longest cell text, in bytes."""
+TOO_LONG = f"cell text is longer than {MAX_TEXT // 1024} KiB, the most that is read"
+"""What is said of a longer one."""
 MAX_NODES = 512
 """Most nodes that a text may spell out."""
 MAX_DEPTH = 60
@@ -51,7 +53,7 @@ def parse(text: str) -> Graph:
     Raises CellError with the line, what was found there and what was expected.
     """
     if len(text) > MAX_TEXT or len(text.encode("utf-8", "replace")) > MAX_TEXT:
-        raise CellError(f"cell text is longer than {MAX_TEXT // 1024} KiB, the most that is read")
+        raise CellError(TOO_LONG)
     code = "\n".join(line.partition("#")[0] for line in text.split("\n"))
     for number, line in enumerate(code.split("\n"), start=1):
         if not _ALLOWED.match(line):

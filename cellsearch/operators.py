@@ -241,8 +241,9 @@ _ROWS = (
         torch="torch.reciprocal",
     ),
     Operator(
-        name="hard_sigmoid",  # the line a / 6 + 1/2 between -3 and 3, as in torch, whose own function
-        # takes 1 / 6 in single precision for the derivative, whatever the dtype
+        # The line a / 6 + 1/2 between -3 and 3, as in torch. torch's own function is not used: its
+        # derivative takes 1 / 6 in single precision, whatever the dtype.
+        name="hard_sigmoid",
         value=lambda m, a: m.where(a >= 3, 6.0, m.where(a <= -3, 0.0, a + 3)) / 6,
         derivative=lambda m, y, a: (_step(m, m.abs(a) < 3, 1 / 6),),
         range=(0, 1),

@@ -324,7 +324,7 @@ def test_a_layer_has_the_dtype_that_was_asked_for(dtype: torch.dtype) -> None:
 
 
 def test_random_cells_can_be_made_and_run_on_the_meta_device() -> None:
-    for seed in range(40):
+    for seed in range(12):
         cell = Cell.parse(random_cell(seeded(seed), equal_sizes=True))
         layer = Recurrent(cell, 3, 3, num_layers=2, device="meta")
         assert all(p.is_meta for p in layer.parameters())
@@ -381,7 +381,7 @@ def trained(text: str, seed: int) -> list[float]:
 
 def test_two_texts_of_one_id_train_to_the_same_numbers_bit_for_bit(full: bool) -> None:
     learned = 0
-    for seed in range(400 if full else 40):
+    for seed in range(400 if full else 16):
         rng = seeded(seed)
         text = random_cell(rng, equal_sizes=seed % 2 == 0)
         other = disguise(text, rng)
@@ -391,7 +391,7 @@ def test_two_texts_of_one_id_train_to_the_same_numbers_bit_for_bit(full: bool) -
         losses = trained(text, seed)
         assert losses == trained(other, seed), other
         learned += losses[-1] < losses[0]
-    assert learned > 20
+    assert learned > 8
 
 
 def test_symmetric_cells_train_to_the_same_numbers_in_any_order() -> None:
