@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from cellsearch.cell import Cell
-from cellsearch.errors import CellSearchError
+from cellsearch.errors import CellError, CellSearchError
 from cellsearch.evaluation import evaluate
 from cellsearch.settings import EvaluationTable
 from cellsearch.statistics import Interval, interval, paired_difference
 from cellsearch.strategies.base import Evaluation
 from cellsearch.tasks import Task
+from cellsearch.width import fit_hidden_size
+
+_TIMEOUT = 86_400.0  # seconds: here it is the user who waits, not a search
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +33,7 @@ class Contestant:
     metric: float | None
     parameters: int
     hidden_size: int
-    learning_rate: float
+    learning_rate: float | None
     failures: int
     gain: Interval | None
 
@@ -69,19 +72,31 @@ def compare(
     """
     if seeds < 1:
         raise CellSearchError(f"seeds is {seeds}; expected at least 1")
-    settings = (evaluation or EvaluationTable()).model_dump(mode="json")
+    settings = (evaluation or EvaluationTable(timeout=_TIMEOUT)).model_dump(mode="json")
+    for name, cell in cells:
+        try:
+            fit_hidden_size(
+                cell,
+                task,
+                settings["parameters"],
+                settings["max_hidden_size"],
+                settings["layers"],
+            )
+        except CellError as error:
+            raise CellSearchError(f"{name}: {error}") from None
     first: tuple[float, ...] | None = None
     found: list[Contestant] = []
     for name, cell in cells:
         progress(f"{name}: choosing the learning rate")
         tuned = _train(cell, task, settings, "search", seed, 0, None)
-        if tuned.status != "ok":
-            raise CellSearchError(f"{name}: {tuned.status}: {tuned.message}")
         runs = []
         for replicate in range(seeds):
             progress(f"{name}: seed {replicate + 1} of {seeds}")
+            rates = tuned.learning_rates
+            # A cell that failed at every learning rate has failed; it is not trained again.
+            again = tuned.status == "ok"
             runs.append(
-                _train(cell, task, settings, "compare", seed, replicate, tuned.learning_rates)
+                _train(cell, task, settings, "compare", seed, replicate, rates) if again else tuned
             )
         contestant = _contestant(name, cell, task, tuned, runs, first)
         first = first or contestant.scores
@@ -137,7 +152,7 @@ def _contestant(
         metric=sum(metrics) / len(metrics) if metrics else None,
         parameters=tuned.parameters[task.name],
         hidden_size=tuned.hidden_size[task.name],
-        learning_rate=tuned.learning_rates[task.name],
+        learning_rate=tuned.learning_rates.get(task.name),
         failures=sum(one.status != "ok" for one in runs),
         gain=None if first is None else paired_difference(first, scores),
     )

@@ -17,6 +17,7 @@ from cellsearch.model import make_network
 from cellsearch.seeds import derive
 from cellsearch.strategies.base import Evaluation
 from cellsearch.tasks import Split, Task, load_task
+from cellsearch.trained import describe_weights
 from cellsearch.training import Diverged, HeldOut, Training, one_thread
 from cellsearch.width import fit_hidden_size, model_parameters, step_operations
 
@@ -153,8 +154,9 @@ class _Evaluator:
             self.on[task.name] = _OnTask(task, size, trainings)
 
     def _learning_rates(self, task: Task) -> Sequence[float]:
-        given = self.job["learning_rates"]
-        return self.settings["learning_rates"] if given is None else [given[task.name]]
+        given = self.job["learning_rates"] or {}
+        known = task.name in given
+        return [given[task.name]] if known else self.settings["learning_rates"]
 
     def _training(self, task: Task, size: int, layers: int, rate: float) -> Training:
         seed, kind, replicate = self.job["seed"], self.job["kind"], self.job["replicate"]
@@ -184,7 +186,12 @@ class _Evaluator:
         return "ok"
 
     def _advance(self, on: _OnTask, checkpoint: int) -> None:
-        """Train to a checkpoint and go on with the best learning rate."""
+        """Train to a checkpoint and go on with the best learning rate.
+
+        A learning rate is always chosen on the validation split, whatever split the job is for.
+        """
+        choosing = len(on.trainings) > 1
+        split: Split = "validation" if choosing else self.split
         found: list[tuple[float, int, Training, HeldOut]] = []
         problem: Diverged | None = None
         for position, training in enumerate(on.trainings):
@@ -193,7 +200,7 @@ class _Evaluator:
                     if time.monotonic() > self.deadline:
                         raise _Stop("timeout", f"longer than {self.settings['timeout']} seconds")
                     training.step()
-                held_out = training.held_out(self.split, self._held_out_seed(on.task))
+                held_out = training.held_out(split, self._held_out_seed(on.task))
                 found.append((held_out.loss, position, training, held_out))
             except Diverged as outcome:
                 problem = outcome
@@ -202,6 +209,8 @@ class _Evaluator:
             raise problem or Diverged(on.task.name)
         _, _, best, on.held_out = min(found, key=lambda entry: entry[:2])
         on.discard(best)
+        if choosing and self.split != split:
+            on.held_out = best.held_out(self.split, self._held_out_seed(on.task))
 
     def _held_out_seed(self, task: Task) -> int:
         return held_out_seed(self.job["seed"], task.name)
@@ -254,13 +263,10 @@ class _Evaluator:
     def weights(self) -> dict[str, bytes]:
         """Return the trained weights for each task, as safetensors that say what they belong to."""
         found: dict[str, bytes] = {}
-        for position, (name, on) in enumerate(self.on.items()):
-            metadata = {
-                "cell": self.cell.text,
-                "task": json.dumps(self.job["tasks"][position]),
-                "hidden_size": str(on.hidden_size),
-                "layers": str(self.settings["layers"]),
-            }
+        for name, on in self.on.items():
+            metadata = describe_weights(
+                self.cell, on.task, on.hidden_size, int(self.settings["layers"])
+            )
             tensors = on.trainings[0].model.state_dict()
             found[name] = safetensors.torch.save(tensors, metadata)
         return found

@@ -84,5 +84,5 @@ def _of_training(folder: Path) -> Target:
     from cellsearch.trained import Trained
 
     trained = Trained.read(folder / WEIGHTS_FILE)
-    weights = {trained.task.name: folder / WEIGHTS_FILE}
+    weights = {trained.task: folder / WEIGHTS_FILE}
     return Target(trained.cell, folder.name, None, weights)

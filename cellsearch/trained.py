@@ -10,31 +10,59 @@ from typing import Any
 
 import safetensors
 import safetensors.torch
+import torch
 from torch import Tensor
 
 from cellsearch.cell import Cell
 from cellsearch.errors import CellSearchError
-from cellsearch.model import make_network
+from cellsearch.layers import Recurrent
 from cellsearch.network import Network
-from cellsearch.tasks import Task, load_task
+from cellsearch.tasks import Task
 
 MAX_FILE = 1 << 30
 """Longest weights file that is read, in bytes."""
 
 
+def describe_weights(cell: Cell, task: Task, hidden_size: int, layers: int) -> dict[str, str]:
+    """Return what a weights file says of itself; all that is needed to build the network again."""
+    return {
+        "cell": cell.text,
+        "task": task.name,
+        "network": json.dumps(
+            {
+                "input_size": task.input_size,
+                "hidden_size": hidden_size,
+                "layers": layers,
+                "output_size": task.output_size,
+                "vocabulary": task.vocabulary,
+                "last_only": task.readout == "last",
+            }
+        ),
+        "encoding": json.dumps(dict(task.encoding)),
+    }
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Trained:
-    """A cell trained on a task: the network's tensors by name, and how it was built."""
+    """A cell trained on a task: the network's tensors by name, and how it was built.
+
+    `encoding` tells how raw data become inputs, and outputs answers; see `Task.encoding`.
+    """
 
     cell: Cell
-    task: Task
+    task: str
+    input_size: int
     hidden_size: int
     layers: int
+    output_size: int
+    vocabulary: int | None
+    last_only: bool
+    encoding: Mapping[str, Any]
     tensors: Mapping[str, Tensor]
 
     @classmethod
     def read(cls, path: Path) -> Trained:
-        """Read a weights file that a run or `train` wrote.
+        """Read a weights file that a run or `train` wrote; neither task nor data are needed.
 
         Raises CellSearchError if it is none, or if names or shapes are not those of its cell.
         """
@@ -43,43 +71,74 @@ class Trained:
                 raise CellSearchError(f"{path}: larger than {MAX_FILE >> 20} MiB")
             with safetensors.safe_open(path, framework="pt") as file:
                 metadata = file.metadata() or {}
-                shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 - not a mapping
+                names = list(file.keys())
+                shapes = {name: tuple(file.get_slice(name).get_shape()) for name in names}
             cell = Cell.parse(metadata["cell"])
-            description: dict[str, Any] = json.loads(metadata["task"])
-            hidden_size, layers = int(metadata["hidden_size"]), int(metadata["layers"])
+            built = json.loads(metadata["network"])
+            encoding = json.loads(metadata["encoding"])
+            expected = _shapes(cell, built)
+            if shapes != expected or not isinstance(encoding, dict):
+                raise CellSearchError("its tensors are not those of the cell that it names")
+            tensors = safetensors.torch.load_file(path)
+            return cls(
+                cell=cell, task=metadata["task"], encoding=encoding, tensors=tensors, **built
+            )
         except OSError as error:
             raise CellSearchError(f"{path}: {error.strerror}; expected a weights file") from None
-        except (safetensors.SafetensorError, KeyError, ValueError, RecursionError) as error:
+        except (
+            *(safetensors.SafetensorError, CellSearchError, RecursionError),
+            *(AttributeError, KeyError, TypeError, ValueError, RuntimeError),
+        ) as error:
             reason = " ".join(str(error).split())[:200]
             raise CellSearchError(f"{path}: not a weights file of cellsearch ({reason})") from None
-        task = load_task(**description)
-        network = make_network(cell, task, hidden_size, layers)
-        expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
-        if shapes != expected:
-            raise CellSearchError(f"{path}: the tensors are not those of the cell that it names")
-        return cls(cell, task, hidden_size, layers, safetensors.torch.load_file(path))
 
     def network(self) -> Network:
         """Return the network with the trained weights, in evaluation mode."""
-        network = make_network(self.cell, self.task, self.hidden_size, self.layers)
-        network.load_state_dict(dict(self.tensors))
+        network = _build(self.cell, **self._built())
+        network.load_state_dict(dict(self.tensors), assign=True)
         return network.eval()
+
+    def _built(self) -> dict[str, Any]:
+        names = ("input_size", "hidden_size", "layers", "output_size", "vocabulary", "last_only")
+        return {name: getattr(self, name) for name in names}
 
     def constructor_arguments(self) -> dict[str, Any]:
         """Return what an exported source needs: arguments of layer and network, and the tensors."""
         return {
             "layer": {
-                "input_size": self.task.input_size,
+                "input_size": self.input_size,
                 "hidden_size": self.hidden_size,
                 "num_layers": self.layers,
                 "batch_first": True,
             },
             "network": {
-                "input_size": self.task.input_size,
+                "input_size": self.input_size,
                 "hidden_size": self.hidden_size,
-                "output_size": self.task.output_size,
-                "vocabulary": self.task.vocabulary,
-                "last_only": self.task.readout == "last",
+                "output_size": self.output_size,
+                "vocabulary": self.vocabulary,
+                "last_only": self.last_only,
             },
+            "encoding": dict(self.encoding),
             "tensors": dict(self.tensors),
         }
+
+
+def _shapes(cell: Cell, built: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
+    network = _build(cell, **built)
+    return {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+
+
+def _build(
+    cell: Cell,
+    *,
+    input_size: int,
+    hidden_size: int,
+    layers: int,
+    output_size: int,
+    vocabulary: int | None,
+    last_only: bool,
+) -> Network:
+    """Return the network without memory for its weights: nothing is drawn, nothing allocated."""
+    with torch.device("meta"):
+        layer = Recurrent(cell, input_size, hidden_size, layers, batch_first=True)
+        return Network(layer, input_size, hidden_size, output_size, vocabulary, last_only)

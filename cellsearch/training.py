@@ -73,7 +73,7 @@ class Training:
         batch = self._next_batch()
         self.optimizer.zero_grad(set_to_none=True)
         predictions = self.model(batch.inputs, batch.lengths)
-        loss = batch.loss(predictions, self.task)
+        loss = batch.loss(predictions)
         loss.backward()  # type: ignore[no-untyped-call]
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.gradient_clip)
         if not (math.isfinite(loss.item()) and math.isfinite(norm.item())):
@@ -93,9 +93,11 @@ class Training:
         loss would change by if the tensor were zero (Mozer and Smolensky, 1988, "Skeletonization",
         https://proceedings.neurips.cc/paper/1988).
         """
-        batch = _Batch(held_out_examples(self.task, split, seed), slice(0, _EVALUATED_AT_ONCE))
+        batch = _Batch(
+            held_out_examples(self.task, split, seed), slice(0, _EVALUATED_AT_ONCE), self.task
+        )
         self.model.zero_grad()
-        loss = batch.loss(self.model(batch.inputs, batch.lengths), self.task)
+        loss = batch.loss(self.model(batch.inputs, batch.lengths))
         loss.backward()  # type: ignore[no-untyped-call]
         named = dict(self.model.layer.named_parameters())
         found = {
@@ -112,7 +114,8 @@ class Training:
             count = self.batch_size
             drawn = self.task.training(self.data_seed, self.steps * count, _STEPS_AT_ONCE * count)
             batches = [
-                _Batch(drawn, slice(k * count, (k + 1) * count)) for k in range(_STEPS_AT_ONCE)
+                _Batch(drawn, slice(k * count, (k + 1) * count), self.task)
+                for k in range(_STEPS_AT_ONCE)
             ]
             self._block, position = _Block(self.steps, batches), 0
         return self._block.batches[position]
@@ -121,20 +124,21 @@ class Training:
 class _Batch:
     """Some examples as tensors."""
 
-    def __init__(self, examples: Examples, part: slice) -> None:
+    def __init__(self, examples: Examples, part: slice, task: Task) -> None:
+        self.task = task
         self.inputs = torch.from_numpy(examples.inputs[part])
         self.targets = torch.from_numpy(examples.targets[part])
         lengths, mask = examples.lengths, examples.mask
         self.lengths = None if lengths is None else torch.from_numpy(lengths[part])
-        all_count = lengths is None and mask is None
+        all_count = task.readout == "last" or (lengths is None and mask is None)
         self.counted = None if all_count else torch.from_numpy(examples.counted()[part])
-        self.weight = float(len(self.inputs))
+        self.weight = float(len(self.inputs))  # what the mean loss is a mean over
         if self.counted is not None:
             self.weight = float(self.counted.sum())
 
-    def loss(self, predictions: Tensor, task: Task) -> Tensor:
-        """Return the mean loss over what counts."""
-        targets = self.targets
+    def loss(self, predictions: Tensor) -> Tensor:
+        """Return the mean loss over what counts: samples, or steps of samples."""
+        task, targets = self.task, self.targets
         if task.readout != "last":
             if self.counted is not None:
                 predictions, targets = predictions[self.counted], targets[self.counted]
@@ -160,10 +164,10 @@ def evaluate_held_out(model: Network, task: Task, split: Split, seed: int) -> He
     predictions = []
     with torch.no_grad():
         for start in range(0, len(examples), _EVALUATED_AT_ONCE):
-            batch = _Batch(examples, slice(start, start + _EVALUATED_AT_ONCE))
+            batch = _Batch(examples, slice(start, start + _EVALUATED_AT_ONCE), task)
             found = model(batch.inputs, batch.lengths)
             predictions.append(found)
-            total += float(batch.loss(found, task)) * batch.weight
+            total += float(batch.loss(found)) * batch.weight
             weight += batch.weight
     loss = total / weight
     if not math.isfinite(loss):

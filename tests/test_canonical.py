@@ -142,6 +142,43 @@ def test_regular_graphs_that_refinement_cannot_split_are_told_apart(
             assert form(*shuffled([""] * size, [(*p, 0) for p in pairs], rng)) == expected
 
 
+@pytest.mark.parametrize("lengths", [(3, 3, 4), (3, 4, 5), (2, 2, 3, 3, 3), (1, 1, 2, 2), (6, 3)])
+def test_rings_side_by_side_have_one_form_although_not_all_tied_nodes_are_alike(
+    lengths: tuple[int, ...],
+) -> None:
+    size, edges = 0, []
+    for length in lengths:
+        edges += [(size + i, size + (i + 1) % length, 0) for i in range(length)]
+        size += length
+    rng = seeded(9)
+    colours = [""] * size
+    assert len({form(*shuffled(colours, edges, rng)) for _ in range(40)}) == 1
+
+
+def test_a_symmetry_does_not_hide_what_a_singled_out_node_tells_apart() -> None:
+    """Strongly regular graphs of 16 nodes, the least that refinement cannot split in two rounds."""
+    nodes = [(i, j) for i in range(4) for j in range(4)]
+    ring = {(0, 1), (1, 0), (0, 3), (3, 0), (1, 1), (3, 3)}
+    rook, shrikhande = (
+        [
+            (a, b, 0)
+            for a, (i, j) in enumerate(nodes)
+            for b, (k, m) in enumerate(nodes)
+            if a != b and joined(i, j, k, m)
+        ]
+        for joined in (
+            lambda i, j, k, m: i == k or j == m,
+            lambda i, j, k, m: ((k - i) % 4, (m - j) % 4) in ring,
+        )
+    )
+    rng = seeded(3)
+    forms = [
+        {form(*shuffled([""] * 16, edges, rng)) for _ in range(5)} for edges in (rook, shrikhande)
+    ]
+    assert len(forms[0]) == len(forms[1]) == 1
+    assert forms[0] != forms[1]
+
+
 @pytest.fixture
 def orders_tried(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """Counts how many complete orders the search looks at."""

@@ -149,15 +149,30 @@ def test_kept_weights_give_the_loss_that_was_told(tmp_path: Any) -> None:
     answer = evaluate(job(kind="final", split="selection", keep_weights=True))
     losses = answer["evaluation"]["losses"]
     assert set(answer["weights"]) == {"adding", "digits"}
-    for name, data in answer["weights"].items():
-        path = tmp_path / f"{name}.safetensors"
-        path.write_bytes(data)
+    for description in TASKS:
+        task = load_task(**description)
+        path = tmp_path / f"{task.name}.safetensors"
+        path.write_bytes(answer["weights"][task.name])
         trained = Trained.read(path)
         assert trained.cell == zoo["gru"]
-        found = evaluate_held_out(
-            trained.network(), trained.task, "selection", held_out_seed(5, name)
-        )
-        assert found.loss == pytest.approx(losses[name], rel=1e-6)
+        assert trained.task == task.name
+        seed = held_out_seed(5, task.name)
+        found = evaluate_held_out(trained.network(), task, "selection", seed)
+        assert found.loss == pytest.approx(losses[task.name], rel=1e-6)
+
+
+def test_learning_rates_are_chosen_on_the_validation_split() -> None:
+    found = outcome(split="selection")
+    assert found.learning_rates == outcome().learning_rates
+    assert found.losses != outcome().losses
+
+
+def test_a_missing_learning_rate_is_chosen() -> None:
+    """A baseline may have diverged before the rate for its last task was chosen."""
+    found = outcome(learning_rates={"adding": 0.003}, kind="final", split="selection")
+    assert found.status == "ok"
+    assert found.learning_rates["adding"] == 0.003
+    assert found.learning_rates["digits"] in (0.003, 0.01)
 
 
 def test_operations_are_counted_over_all_trainings() -> None:

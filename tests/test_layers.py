@@ -233,21 +233,22 @@ def test_any_name_of_a_statement_will_do() -> None:
 
 
 def test_states_come_in_the_order_of_the_cell_whatever_the_normal_form_says() -> None:
-    for first, second in (("a", "b"), ("b", "a")):
-        cell = Cell.parse(
-            f"{first} = {first}_prev + 1\n{second} = {second}_prev - 1\n"
-            f"h = tanh({first} * {second} * 0.1)"
-        )
-        assert cell.states == ("h", first, second)
+    up, down = "{0} = {0}_prev + 1\n", "{0} = {0}_prev - 1\n"
+    for first, second in ((up, down), (down, up)):
+        lines = first.format("a") + second.format("b")
+        cell = Cell.parse(lines + "h = tanh(a * b * 0.1)")
+        change = 1.0 if first == up else -1.0
+        assert cell.states == ("h", "a", "b")
         for backend in ("eager", "reference"):
             layer = Recurrent(cell, 2, 2, backend=backend)
             _, state = layer(torch.zeros(5, 1, 2))
-            assert [float(part[0, 0, 0]) for part in state[1:]] == [5.0, -5.0]
+            assert [float(part[0, 0, 0]) for part in state[1:]] == [5 * change, -5 * change]
             begin = tuple(torch.full((1, 1, 2), value) for value in (0.0, 10.0, 20.0))
             _, state = layer(torch.zeros(5, 1, 2), begin)
-            assert [float(part[0, 0, 0]) for part in state[1:]] == [15.0, 15.0]
+            found = [float(part[0, 0, 0]) for part in state[1:]]
+            assert found == [10 + 5 * change, 20 - 5 * change]
             step = RecurrentCell(cell, 2, 2, backend=backend)(torch.zeros(2))
-            assert [float(part[0]) for part in step[1:]] == [1.0, -1.0]
+            assert [float(part[0]) for part in step[1:]] == [change, -change]
 
 
 def test_an_output_of_its_own_leaves_the_state_alone() -> None:

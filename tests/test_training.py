@@ -112,3 +112,20 @@ def test_saliency_is_what_a_small_shrinking_of_a_tensor_costs() -> None:
             weight.div_(factor)
     slope = abs(losses[0] - losses[1]) / 0.002
     assert math.isclose(saliency, slope, rel_tol=0.05)
+
+
+def test_many_ragged_samples_count_one_each() -> None:
+    """More held-out samples than are evaluated at once: the mean is over samples, not steps."""
+    rng = np.random.default_rng(1)
+    lengths = np.sort(rng.integers(1, 9, 6000))[::-1]  # the order must not matter, and could
+    x = [rng.normal(size=(length, 2)).astype(np.float32) for length in lengths]
+    task = Task.from_arrays(x, rng.normal(size=6000))
+    examples = task.held_out("validation", 0)
+    assert len(examples) > 512
+    assert examples.lengths is not None
+    model = make_network(zoo["gru"], task, 4, seed=0)
+    with torch.no_grad():
+        inputs, ends = torch.from_numpy(examples.inputs), torch.from_numpy(examples.lengths)
+        wrong = model(inputs, ends).numpy() - examples.targets
+    found = evaluate_held_out(model, task, "validation", 0).loss
+    assert math.isclose(found, float((wrong**2).mean()), rel_tol=1e-5)

@@ -35,16 +35,22 @@ def run(options: argparse.Namespace) -> None:
     found = compare(
         [(target.name, target.cell) for target in targets],
         task,
-        evaluation=EvaluationTable(parameters=options.parameters, steps=options.steps),
+        evaluation=EvaluationTable(
+            parameters=options.parameters,
+            max_hidden_size=options.parameters,  # parameters are the limit, nothing else is
+            max_operations=sys.maxsize,
+            steps=options.steps,
+            timeout=86_400.0,
+        ),
         seeds=options.seeds,
         progress=lambda text: print(text, file=sys.stderr) if watched else None,
     )
+    if options.json:
+        print(json.dumps([one.to_json() for one in found], indent=2))
+    else:
+        show_comparison(found, task)
     for target in targets:
         if target.run is not None:
             scores = next(one.scores for one in found if one.cell == target.cell)
             reading = {"by": "compare", "cell_id": target.cell.id, "task": task.describe()}
             record_reading(target.run.folder, {**reading, "scores": list(scores)})
-    if options.json:
-        print(json.dumps([one.to_json() for one in found], indent=2))
-    else:
-        show_comparison(found, task)

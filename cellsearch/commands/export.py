@@ -48,7 +48,7 @@ def run(options: argparse.Namespace) -> None:
     if options.weights:
         found = Trained.read(_weights(target, options.target, options.task))
         trained = found.constructor_arguments()
-        note = f"Weights: trained on task {found.task.name}, hidden_size {found.hidden_size}."
+        note = f"Weights: trained on task {found.task}, hidden_size {found.hidden_size}."
     write(path, export_source(target.cell, name, trained, note).encode())
     what = f"{name}, {name}Cell" + (", load_layer(), load_network()" if options.weights else "")
     print(f"{target.name}: written to {path}: {what}; needs torch only")

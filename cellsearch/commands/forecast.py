@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 from rich.table import Table
 
@@ -11,6 +12,7 @@ from cellsearch.commands.show import console
 from cellsearch.errors import CellError, ExperimentError
 from cellsearch.experiment import Experiment
 from cellsearch.model import make_network
+from cellsearch.run.launch import check_resumable, default_folder
 from cellsearch.run.machine import cpu_count
 from cellsearch.run.setup import prepare
 from cellsearch.tasks import Task, load_task
@@ -20,12 +22,16 @@ from cellsearch.width import fit_hidden_size, model_parameters
 _TIMED_STEPS = 8
 
 
-def show_forecast(experiment: Experiment, workers: int | None) -> None:
+def show_forecast(experiment: Experiment, workers: int | None, run: Path | None = None) -> None:
     """Print the plan of an experiment and an estimate from a few timed training steps.
 
     Raises CellSearchError for everything that the search itself would refuse.
     """
     setup = prepare(experiment)
+    workers = experiment.run.workers if workers is None else workers
+    if workers is not None and workers < 0:
+        raise ExperimentError(f"workers is {workers}; expected 0 (no Ray) or more")
+    check_resumable(setup, run or default_folder(experiment))
     tasks = [load_task(**description) for description in setup.tasks]
     out = console()
     budget, final = experiment.budget, experiment.final

@@ -63,11 +63,12 @@ def _spaces() -> list[Row]:
 
 
 def _tasks() -> list[Row]:
-    from cellsearch.tasks import TASKS
+    from cellsearch.tasks import import_task, task_names
 
+    kinds = {name: import_task(name) for name in task_names()}
     return [
-        {"name": name, "settings": _settings(kind), "about": _sentence(kind)}
-        for name, kind in TASKS.items()
+        {"name": name, "settings": _settings(kind, ("samples", "sha256")), "about": _sentence(kind)}
+        for name, kind in kinds.items()
     ]
 
 

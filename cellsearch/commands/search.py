@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> None:
         from cellsearch.experiment import load_experiment
 
         experiment = load_experiment(options.experiment, options.overrides, options.seed)
-        show_forecast(experiment, options.workers)
+        show_forecast(experiment, options.workers, options.run)
         return
     from cellsearch.commands.show import show_run
     from cellsearch.run import search

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -56,7 +57,9 @@ def show_run(run: Run, candidates: bool = False) -> None:
         for line in best.cell.text.rstrip("\n").splitlines():
             out.print(f"    {line}", soft_wrap=True)
     out.print(f"\n{run.verdict()}")
-    out.print(f"\ncellsearch export {run.folder} --to best.py --weights   # takes it away")
+    if run.best is not None:
+        folder = shlex.quote(str(run.folder))
+        out.print(f"\ncellsearch export {folder} --to best.py --weights   # takes it away")
 
 
 def show_cell(cell: Cell, name: str, equations: bool) -> None:

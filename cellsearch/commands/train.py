@@ -42,12 +42,12 @@ def run(options: argparse.Namespace) -> None:
             f"{folder}: exists already; nothing is written over, name a new folder"
         )
     evaluation, weights = _train(target, task, options)
+    test = _read_test_split(target, task, weights, options)
     try:
         folder.mkdir(parents=True)
     except OSError as error:
         raise CellSearchError(f"{folder}: cannot be made: {error.strerror}") from None
     write(folder / WEIGHTS_FILE, weights)
-    test = _read_test_split(target, task, folder / WEIGHTS_FILE, options.seed)
     result = {
         "cell_id": target.cell.id,
         "task": task.describe(),
@@ -107,14 +107,24 @@ def _train(target: Target, task: Task, options: argparse.Namespace) -> tuple[Eva
     return evaluation, answer["weights"][task.name]
 
 
-def _read_test_split(target: Target, task: Task, weights: Path, seed: int) -> dict[str, float]:
-    from cellsearch.evaluation import held_out_seed
-    from cellsearch.run import record_reading
-    from cellsearch.trained import Trained
-    from cellsearch.training import evaluate_held_out
+def _read_test_split(
+    target: Target, task: Task, weights: bytes, options: argparse.Namespace
+) -> dict[str, float]:
+    import safetensors.torch
 
-    network = Trained.read(weights).network()
-    found = evaluate_held_out(network, task, "test", held_out_seed(seed, task.name))
+    from cellsearch.evaluation import held_out_seed
+    from cellsearch.model import make_network
+    from cellsearch.run import record_reading
+    from cellsearch.training import Diverged, evaluate_held_out, one_thread
+
+    network = make_network(target.cell, task, options.hidden_size, options.layers)
+    network.load_state_dict(safetensors.torch.load(weights))
+    try:
+        with one_thread():
+            seed = held_out_seed(options.seed, task.name)
+            found = evaluate_held_out(network.eval(), task, "test", seed)
+    except Diverged as outcome:
+        raise CellSearchError(f"{outcome}; another --seed or --hidden-size may do") from None
     if target.run is not None:
         reading = {"by": "train", "cell_id": target.cell.id, "task": task.describe()}
         record_reading(target.run.folder, {**reading, "loss": found.loss})

@@ -75,6 +75,10 @@ WEIGHTS = {
 $entries
 }
 
+# How raw data become inputs and outputs become answers: inputs are (raw - input_mean) /
+# input_scale, quantities are output * target_scale + target_mean; classes and symbols go by number.
+ENCODING = $encoding
+
 
 def load_network() -> Network:
     \"\"\"Return the network with its trained weights, in evaluation mode.\"\"\"
@@ -127,9 +131,9 @@ def export_source(
 ) -> str:
     """Return the source: a step `<name>Cell`, a layer `<name>`, and the trained weights if given.
 
-    `trained` holds "layer" and "network", the keyword arguments of the constructors, and
-    "tensors", the weights of the network by name. The file computes bit for bit what the eager
-    backend computes.
+    `trained` holds "layer" and "network", the keyword arguments of the constructors, "tensors",
+    the weights of the network by name, and "encoding" (see `Task.encoding`). The file computes bit
+    for bit what the eager backend computes.
     """
     description = describe(cell)
     parts = [
@@ -154,6 +158,7 @@ def _head(cell: Cell, name: str, trained: bool, note: str) -> str:
     if trained:
         lines += ["    layer = load_layer()      # with the trained weights"]
         lines += ["    network = load_network()  # the same between embedding and readout"]
+        lines += ["    ENCODING                  # how raw data become inputs, and outputs answers"]
     lines += ["", "The cell:", ""]
     code = [line.partition("#")[0].rstrip() for line in cell.text.splitlines()]
     lines += [f"    {line}" for line in code if line]
@@ -251,6 +256,7 @@ def _weights(name: str, trained: Mapping[str, Any]) -> str:
     return Template(_WEIGHTS).substitute(
         name=name,
         entries="\n".join(entries),
+        encoding=repr(trained["encoding"]),
         layer=_arguments(trained["layer"]),
         network=_arguments(trained["network"]),
     )

@@ -145,6 +145,16 @@ def execute(
     return open_run(folder)
 
 
+def check_resumable(setup: Setup, folder: Path) -> None:
+    """Raise RunError if the folder holds a run of another experiment."""
+    if Store.exists(folder):
+        reader = Store.read(folder)
+        try:
+            _is_finished(setup, folder, reader.meta())
+        finally:
+            reader.close()
+
+
 def _drive(setup: Setup, folder: Path, make_pool: Callable[[], Pool], watch: Watch) -> None:
     experiment = setup.experiment.to_dict()
     here = machine.describe()

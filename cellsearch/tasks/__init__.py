@@ -3,7 +3,7 @@
 from cellsearch.tasks.arrays import ArraysTask
 from cellsearch.tasks.base import SPLITS, Examples, Split, Task
 from cellsearch.tasks.checks import check_examples, check_task
-from cellsearch.tasks.loading import TASKS, load_task, task_names
+from cellsearch.tasks.loading import TASKS, import_task, load_task, task_names
 
 __all__ = [
     "SPLITS",
@@ -14,6 +14,7 @@ __all__ = [
     "Task",
     "check_examples",
     "check_task",
+    "import_task",
     "load_task",
     "task_names",
 ]

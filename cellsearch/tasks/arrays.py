@@ -103,10 +103,14 @@ class ArraysTask(Task):
         self.input_size = samples.inputs.shape[2]
         counted = samples.counted()
         self._mean, self._scale = _scaling(samples.inputs, counted, self._rows["training"], "X")
+        scaling = {"input_mean": _listed(self._mean), "input_scale": _listed(self._scale)}
         if samples.labelled:
             self._learn_classes(counted)
+            self.encoding = {**scaling, "classes": list(self.classes)}
         else:
-            self._learn_quantities(counted)
+            mean = self._learn_quantities(counted)
+            target = {"target_mean": _listed(mean), "target_scale": _listed(self._target_scale)}
+            self.encoding = {**scaling, **target}
         self._stream = Stream(len(self._rows["training"]), permutation, ("arrays", self.seed))
 
     def training(self, seed: int, start: int, count: int) -> Examples:
@@ -179,8 +183,8 @@ class ArraysTask(Task):
         self.chance, self.solved = entropy(counts), 0.0
         self.unit, self.lower_is_better = "accuracy", False
 
-    def _learn_quantities(self, counted: Array) -> None:
-        """Scale the quantities to predict, and set what follows from that."""
+    def _learn_quantities(self, counted: Array) -> Array:
+        """Scale the quantities to predict, and set what follows; return their mean."""
         values = self.samples.targets
         real = counted if self.readout == "each" else np.ones(len(values), dtype=bool)
         mean, self._target_scale = _scaling(values, real, self._rows["training"], "y")
@@ -191,6 +195,7 @@ class ArraysTask(Task):
         self.output_size = values.shape[-1]
         self.chance, self.solved = 1.0, 0.0
         self.unit, self.lower_is_better = "root mean squared error", True
+        return mean
 
     def _examples(self, rows: Array) -> Examples:
         samples = self.samples
@@ -235,3 +240,7 @@ def _scaling(values: Array, real: Array, rows: Array, what: str) -> tuple[Array,
             f"take its logarithm"
         )
     return mean, scale
+
+
+def _listed(values: Array) -> list[float]:
+    return [float(value) for value in np.ravel(values)]

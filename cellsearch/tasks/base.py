@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -73,6 +74,8 @@ class Task(ABC):
         solved: the loss at which nothing worth having is left; below `chance`.
         unit: the unit of `metric`.
         lower_is_better: whether a lower metric is better.
+        encoding: plain JSON that tells a user of the trained network how raw data become its
+            inputs and its outputs become answers, such as scaling, classes or symbols.
     """
 
     name: str
@@ -85,6 +88,7 @@ class Task(ABC):
     solved: float
     unit: str
     lower_is_better: bool = True
+    encoding: Mapping[str, Any] = MappingProxyType({})
 
     @abstractmethod
     def training(self, seed: int, start: int, count: int) -> Examples:

@@ -40,6 +40,11 @@ def task_names() -> tuple[str, ...]:
     return _PLUGINS.names()
 
 
+def import_task(name: str) -> type[Task]:
+    """Return the class of a task; `name` is as in `load_task`."""
+    return _PLUGINS.find(name)
+
+
 def load_task(name: str, **settings: Any) -> Task:
     """Return the task of that name with these settings.
 

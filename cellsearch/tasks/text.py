@@ -102,6 +102,7 @@ class TextTask(Task):
         self.symbols = LETTERS if self.alphabet == "letters" else most_frequent(counts)
         self._text = encode(text, self.symbols)
         self.vocabulary = len(self.symbols) + (self.alphabet == "characters")
+        self.encoding = {"symbols": list(self.symbols)}  # by number; one more is any other
         self.output_size = self.vocabulary
         self.chance = entropy(np.bincount(self._text[:cut]))
         self.solved = self.chance * ENGLISH / ENGLISH_FREQUENCIES

@@ -150,6 +150,8 @@ CONSTANT = [
     "c = linear(h_prev, bias=False)\nh = c * linear(h_prev, bias=False) * sigmoid(linear(h_prev))",
     "a = linear(x, h_prev)\nb = linear(h_prev)\nd = linear(x, h_prev, bias=False)\n"
     "e = linear(h_prev, bias=False)\nh = tanh(a) + tanh(b) + sin(d) + e",
+    "a = linear(x, h_prev)\nb = linear(x, h_prev)\nh = tanh(a) * tanh(b) + sin(a)",
+    "a = linear(x, h_prev)\nb = linear(x, h_prev)\nh = tanh(a) * tanh(b)\noutput = a",
     "a = linear(x)\nb = linear(x)\nh = sin(a + h_prev) * sin(b) + linear(x, linear(a, h_prev))",
 ]
 

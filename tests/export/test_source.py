@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+import safetensors.torch
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,6 +19,9 @@ from cellsearch.cell import Cell
 from cellsearch.export.source import class_name, export_source
 from cellsearch.known import zoo
 from cellsearch.layers import Recurrent, RecurrentCell
+from cellsearch.model import make_network
+from cellsearch.tasks import load_task
+from cellsearch.trained import Trained, describe_weights
 
 CELLS = {
     **{name: cell.text for name, cell in zoo.items()},
@@ -102,22 +106,46 @@ def test_step(pair: tuple[Cell, ModuleType]) -> None:
     assert_same_bits(bits(ours(x, state)), bits(theirs(x, state)))
 
 
-def test_the_file_needs_torch_only(tmp_path: Path) -> None:
-    (tmp_path / "alone.py").write_text(export_source(zoo["lstm"], "Alone"))
-    code = (
-        "import sys, torch, alone\n"
-        "output, (h, c) = alone.Alone(3, 4)(torch.randn(5, 2, 3))\n"
-        "assert output.shape == (5, 2, 4) and h.shape == c.shape == (1, 2, 4)\n"
-        "print(any(name.split('.')[0] == 'cellsearch' for name in sys.modules))"
+ALONE = """
+import importlib.abc, sys
+
+class OnlyTorch(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {"cellsearch", "ray", "scipy", "deap", "safetensors", "sklearn"}:
+            raise ImportError(f"{name} is not there")
+
+sys.meta_path.insert(0, OnlyTorch())
+import torch, alone
+
+network, inputs = alone.load_network(), torch.load("inputs.pt")
+layer = alone.load_layer()
+step = alone.AloneCell(2, layer.hidden_size)
+step.load_state_dict({key.removeprefix("l0."): value for key, value in layer.state_dict().items()})
+state, outputs = None, []
+for t in range(inputs.size(1)):
+    state = step(inputs[:, t], state)
+    outputs.append(state[0])
+assert torch.allclose(torch.stack(outputs, 1), layer(inputs)[0], atol=1e-6)
+assert alone.Alone(3, 4, bidirectional=True)(torch.randn(5, 2, 3))[0].shape == (5, 2, 8)
+torch.save(network(inputs), "outputs.pt")
+"""
+
+
+def test_trained_weights_need_torch_only_and_give_the_same_bits(tmp_path: Path) -> None:
+    task = load_task("adding", length=7)
+    network = make_network(zoo["lstm"], task, 6, seed=4)
+    metadata = describe_weights(zoo["lstm"], task, 6, 1)
+    weights = tmp_path / "weights.safetensors"
+    weights.write_bytes(safetensors.torch.save(network.state_dict(), metadata))
+    trained = Trained.read(weights).constructor_arguments()
+    (tmp_path / "alone.py").write_text(export_source(zoo["lstm"], "Alone", trained))
+    inputs = torch.from_numpy(task.training(0, 0, 5).inputs)
+    torch.save(inputs, tmp_path / "inputs.pt")
+    subprocess.run(
+        [sys.executable, "-W", "error", "-c", ALONE], cwd=tmp_path, check=True, timeout=300
     )
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stdout.strip() == "False"
+    outputs = torch.load(tmp_path / "outputs.pt", weights_only=True)
+    assert torch.equal(outputs, network(inputs))
 
 
 def test_starting_values_are_those_of_the_cell(tmp_path: Path) -> None:

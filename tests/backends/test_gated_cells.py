@@ -1,0 +1,95 @@
+"""Cells as a search draws them: eager against the reference, gradients, text, training."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import pytest
+import torch
+from disguises import disguise
+from random_cells import seeded
+from sequences import largest_difference, trial
+
+from cellsearch.backends import make_sequence
+from cellsearch.cell import Cell
+from cellsearch.evaluation import evaluate
+from cellsearch.printing import format_graph
+from cellsearch.space import load_space
+
+
+@cache
+def gated(seed: int) -> Cell:
+    return load_space("gated").draw(seeded(seed))
+
+
+def test_gated_cells_run_the_same_eagerly_and_in_the_reference(full: bool) -> None:
+    for seed in range(1000 if full else 100):
+        cell = gated(seed)
+        given = trial(cell, seeded(seed))
+        found = given.run(make_sequence(cell, "eager"))
+        expected = given.run(make_sequence(cell, "reference"))
+        assert largest_difference(found, expected) < 1e-12, f"seed {seed}\n{cell}"
+
+
+def test_gradients_of_gated_cells_are_the_slopes_of_the_values(full: bool) -> None:
+    for seed in range(100 if full else 10):
+        cell = gated(seed)
+        given = trial(cell, seeded(seed))
+        function = make_sequence(cell, "eager")
+        count = 1 + len(given.states)
+
+        def run(*leaves: torch.Tensor, function=function, given=given, count=count) -> tuple:  # type: ignore[no-untyped-def, type-arg]
+            output, last = function(
+                list(leaves[count:]), leaves[0], given.sizes, leaves[1:count], given.reverse
+            )
+            return tuple(value for value in (output, *last) if value.requires_grad)
+
+        assert torch.autograd.gradcheck(
+            run, given.leaves, check_undefined_grad=False, fast_mode=not full
+        ), f"seed {seed}\n{cell}"
+
+
+def test_print_parse_print_of_gated_cells(full: bool) -> None:
+    for seed in range(10_000 if full else 300):
+        cell = gated(seed)
+        text = format_graph(cell.structure)
+        again = Cell.parse(text)
+        assert format_graph(again.structure) == text
+        assert again.id == cell.id
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_two_texts_of_a_gated_cell_are_evaluated_to_the_same_numbers(seed: int) -> None:
+    cell = gated(seed)
+    other = Cell.parse(disguise(cell.text, seeded(seed)))
+    assert other.text != cell.text
+    assert other.id == cell.id
+    settings = {
+        "parameters": 500,
+        "layers": 1,
+        "max_hidden_size": 64,
+        "max_operations": 100_000,
+        "steps": 20,
+        "batch_size": 8,
+        "learning_rates": [0.01],
+        "gradient_clip": 1.0,
+        "timeout": 600.0,
+        "memory": 1 << 31,
+    }
+    job = {
+        "kind": "search",
+        "index": 0,
+        "seed": 0,
+        "replicate": 0,
+        "tasks": [{"name": "adding", "length": 8}],
+        "settings": settings,
+        "rungs": [],
+        "thresholds": [],
+        "learning_rates": None,
+        "split": "validation",
+        "measure": [],
+        "keep_weights": True,
+    }
+    one, two = (evaluate({**job, "cell": text}) for text in (cell.text, other.text))
+    assert one["evaluation"]["losses"] == two["evaluation"]["losses"]
+    assert one["evaluation"]["metrics"] == two["evaluation"]["metrics"]
