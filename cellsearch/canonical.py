@@ -115,12 +115,9 @@ class _Search:
         if len(nodes) == 1:
             return [nodes]
         parts: dict[Signature, list[int]] = {}
-        untouched: Signature | None = None  # is the same for all untouched nodes of a class
         for node in nodes:
-            if node in touched:
-                signature = self._signature(node, ranks)
-            else:
-                signature = untouched = untouched or self._signature(node, ranks)
+            # Untouched nodes have no neighbour of a new rank, and are alike as they were before.
+            signature = self._signature(node, ranks) if node in touched else ((), ())
             parts.setdefault(signature, []).append(node)
         return [part for _, part in sorted(parts.items(), key=lambda p: (-len(p[1]), p[0]))]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -24,8 +25,6 @@ from cellsearch.settings import (
     StrategyTable,
     TaskTable,
 )
-
-MAX_BYTES = 2**20
 
 # What a resumed run may change: how it is computed and how long, never what it computes.
 MAY_CHANGE = {
@@ -121,7 +120,8 @@ def load_experiment(
         label, folder, data = "experiment", Path.cwd(), _plain(source, "experiment")
     else:
         path = _find(source)
-        label, folder, data = str(path), path.resolve().parent, _read(path)
+        label, folder = str(path), path.resolve().parent
+        data = _plain(resources.read_toml(path, ExperimentError), label)
         if isinstance(data.setdefault("experiment", {}), dict):
             data["experiment"].setdefault("name", path.stem)
     _resolve_paths(data, folder)
@@ -139,33 +139,16 @@ def load_experiment(
 
 def _find(source: str | Path) -> Path:
     path = Path(source)
-    if path.is_file():
+    if os.path.isfile(path):  # unlike the methods, False for what cannot be looked at
         return path
     found = resources.find("experiments", str(source))
     if found:
         return found
     known = resources.names("experiments")
-    what = "is a folder, not a file" if path.is_dir() else "no such file or experiment"
+    what = "is a folder, not a file" if os.path.isdir(path) else "no such file or experiment"
     raise ExperimentError(
         f"{source}: {what}{nearest(str(source), known)}; known experiments: {', '.join(known)}"
     )
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise ExperimentError(f"{path}: cannot be read: {error.strerror}") from None
-    if len(content) > MAX_BYTES:
-        raise ExperimentError(f"{path}: larger than {MAX_BYTES} bytes, not an experiment file")
-    try:
-        data = tomllib.loads(content.decode())
-    except ValueError as error:
-        raise ExperimentError(f"{path}: not valid TOML: {error}") from None
-    except RecursionError:
-        raise ExperimentError(f"{path}: not valid TOML: nested too deeply") from None
-    return _plain(data, str(path))
 
 
 def _plain(data: Mapping[str, Any], label: str) -> dict[str, Any]:
@@ -202,7 +185,7 @@ def _resolve_paths(data: dict[str, Any], folder: Path) -> None:
     tasks = data.get("task")
     for table in (data.get("space"), *(tasks if isinstance(tasks, list) else ())):
         if isinstance(table, dict) and isinstance(table.get("path"), str):
-            table["path"] = str(folder / Path(table["path"]).expanduser())
+            table["path"] = str(folder / os.path.expanduser(table["path"]))
 
 
 def _complete(data: dict[str, Any]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import random
-import tomllib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +11,11 @@ from typing import Any
 
 from cellsearch import resources
 from cellsearch.cell import Cell
-from cellsearch.errors import SpaceError, nearest
+from cellsearch.errors import CellError, SpaceError, nearest
 from cellsearch.growth import choose_size, grow
 from cellsearch.known import zoo
 from cellsearch.membership import judge
-from cellsearch.notation import check_name
+from cellsearch.notation import MAX_NODES, check_name
 from cellsearch.operators import INITIALISATIONS, OPERATORS
 
 MAX_TRIES = 1000
@@ -75,7 +74,11 @@ class Space:
             graph = grow(self, size, rng)
             if graph is None:
                 continue
-            cell = Cell.from_graph(graph)
+            try:
+                cell = Cell.from_graph(graph)
+            except CellError as error:  # larger than any cell may be
+                reason = f"{error}."
+                continue
             reason = self.contains(cell)
             if reason is None:
                 return cell
@@ -128,12 +131,7 @@ def load_space(name: str | Path) -> Space:
                 f" {', '.join(known)}; a file of your own ends in .toml"
             )
         path = found
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise SpaceError(f"{path}: cannot be read ({error})") from None
-    except tomllib.TOMLDecodeError as error:
-        raise SpaceError(f"{path}: not valid TOML: {error}") from None
+    data = resources.read_toml(path, SpaceError)
     return read_space(data, name=path.stem, where=str(path))
 
 
@@ -149,8 +147,8 @@ def read_space(data: Mapping[str, Any], *, name: str, where: str) -> Space:
     _expect(isinstance(limits, dict), f"{where}: limits", "a table", limits)
     _check_keys(limits, ("nodes", "depth", "matrices"), f"{where}: limits")
     for key, value in limits.items():
-        good = isinstance(value, int) and not isinstance(value, bool) and value >= 1
-        _expect(good, f"{where}: limits.{key}", "a whole number, 1 or more", value)
+        good = isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MAX_NODES
+        _expect(good, f"{where}: limits.{key}", f"a whole number from 1 to {MAX_NODES}", value)
     carry = data.get("carry", True)
     _expect(isinstance(carry, bool), f"{where}: carry", "true or false", carry)
     numbers = data.get("numbers", [])
@@ -241,7 +239,9 @@ def _attributes(
                 expected, good = "a list of finite numbers", _all(values, _is_number)
             _expect(good, f"{place}.{key}", expected, values)
             plain = (value if isinstance(default, bool | str) else float(value) for value in values)
-            found.append((operator, key, tuple(value for value in plain if value != default)))
+            others = tuple(value for value in plain if value != default)
+            if others:
+                found.append((operator, key, others))
     return tuple(found)
 
 

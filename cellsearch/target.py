@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ from cellsearch.errors import CellSearchError, nearest
 from cellsearch.known import zoo
 
 if TYPE_CHECKING:
-    from cellsearch.run import Run
+    from cellsearch.run import Finalist, Run
 
 WEIGHTS_FILE = "model.safetensors"
 """The weights in a folder that `train` wrote."""
@@ -22,7 +22,8 @@ WEIGHTS_FILE = "model.safetensors"
 class Target:
     """A cell, how to call it, and where it comes from.
 
-    `run` is the run it was found in, if any; `weights` maps tasks to files of trained weights.
+    `run` is the run it was found in, if any; `weights` maps tasks to files of trained weights,
+    those of a run checked against their digests when they are taken.
     """
 
     cell: Cell
@@ -66,7 +67,7 @@ def _of_run(folder: Path, which: str) -> Target:
     finalist = found if isinstance(found, Finalist) else known.get(found.cell_id)
     if finalist is None:
         return Target(found.cell, which, run)
-    weights: dict[str, Path] = {}
+    replicates: dict[str, int] = {}
     for task in finalist.losses:
         # The replicate with the lowest loss: any would do, and one has to be taken.
         trained = [
@@ -75,9 +76,28 @@ def _of_run(folder: Path, which: str) -> Target:
             if evaluation.status == "ok" and task in finalist.weights[replicate]
         ]
         if trained:
-            weights[task] = finalist.weights[min(trained)[1]][task]
+            replicates[task] = min(trained)[1]
     rates = finalist.evaluations[0].learning_rates
-    return Target(finalist.cell, finalist.name, run, weights, rates)
+    return Target(finalist.cell, finalist.name, run, _Weights(finalist, replicates), rates)
+
+
+class _Weights(Mapping[str, Path]):
+    """The files of a finalist's weights by task; each is checked when it is asked for."""
+
+    def __init__(self, finalist: Finalist, replicates: Mapping[str, int]) -> None:
+        self._finalist, self._replicates = finalist, replicates
+
+    def __getitem__(self, task: str) -> Path:
+        return self._finalist.weights_file(task, self._replicates[task])
+
+    def __contains__(self, task: object) -> bool:
+        return task in self._replicates
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._replicates)
+
+    def __len__(self) -> int:
+        return len(self._replicates)
 
 
 def _of_training(folder: Path) -> Target:

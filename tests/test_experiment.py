@@ -173,6 +173,7 @@ def test_a_folder_is_no_experiment(tmp_path: Path) -> None:
         ("[" * 20_000, "not valid TOML"),
         (f"a = {'9' * 5000}", "not valid TOML"),
         ("#" * 2**20 + "\n", "larger than"),
+        (f"a{'.b' * 5000} = 1", "nested too deeply"),
         ("a = 1979-05-27\n", "a: expected text"),
     ],
 )
@@ -189,3 +190,14 @@ def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
     path.write_bytes(b"a = '\xff'")
     with pytest.raises(ExperimentError, match="not valid TOML"):
         load_experiment(path)
+
+
+def test_a_home_of_nobody_is_a_path_like_any_other(tmp_path: Path) -> None:
+    found = load_experiment(SHORT | {"space": {"path": "~nobody-of-that-name/x.toml"}})
+    assert found.space.source == str(Path.cwd() / "~nobody-of-that-name/x.toml")
+
+
+@pytest.mark.parametrize("name", ["a" * 5000, "no/such/" + "b" * 300, "a\0b"])
+def test_names_that_no_file_can_have_are_refused(name: str) -> None:
+    with pytest.raises(ExperimentError, match="no such file or experiment"):
+        load_experiment(name)

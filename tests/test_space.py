@@ -8,6 +8,7 @@ import random
 import tomllib
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import networkx as nx
 import numpy as np
@@ -15,7 +16,7 @@ import pytest
 import torch
 
 from cellsearch.cell import Cell
-from cellsearch.errors import SpaceError
+from cellsearch.errors import CellError, SpaceError
 from cellsearch.known import zoo
 from cellsearch.layers import Recurrent
 from cellsearch.space import Space, load_space, read_space
@@ -290,8 +291,14 @@ BAD = {
     GOOD + 'seeds = ["lsmt"]': r"seeds: unknown 'lsmt' \(did you mean 'lstm'\?\)",
     GOOD + 'seeds = ["gru"]': r"seeds: gru is outside the space: it uses",
     GOOD + "[limits]\nnode = 3": r"limits: unknown key 'node' \(did you mean 'nodes'\?\)",
-    GOOD + "[limits]\nnodes = 0": r"limits.nodes: expected a whole number, 1 or more, found '0'",
+    GOOD + "[limits]\nnodes = 0": r"limits.nodes: expected a whole number from 1 to 512",
     GOOD + "[limits]\nnodes = 2.5": r"limits.nodes: expected a whole number",
+    GOOD + "[limits]\nnodes = 513": r"limits.nodes: expected a whole number from 1 to 512, found",
+    GOOD + "[limits]\ndepth = 1000000000": r"limits.depth: expected a whole number from 1 to 512",
+    GOOD + f"[limits]\nnodes = {'9' * 5000}": r"not valid TOML",
+    "a = " + "[" * 5000: r"not valid TOML",
+    f"limits.nodes{'.a' * 5000} = 1": r"nested too deeply",
+    "#" * 2**20 + "\n": r"larger than 1048576 bytes",
     GOOD + "[attributes.linaer]\nbias = [true]": r"attributes: unknown key 'linaer'.*'linear'",
     GOOD + "[attributes.linear]\nbais = [true]": r"attributes.linear: unknown key 'bais'.*'bias'",
     GOOD + "[attributes.linear]\nbias = [1]": r"attributes.linear.bias: expected a list of true",
@@ -308,6 +315,37 @@ def test_bad_file_is_refused_with_file_key_and_repair(text: str, tmp_path: Path)
         load_space(path)
     assert str(caught.value).startswith(str(path))
     assert "\n" not in str(caught.value)
+
+
+def test_a_file_of_bytes_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "bytes.toml"
+    path.write_bytes(b"a = '\xff'")
+    with pytest.raises(SpaceError, match=r"bytes\.toml: not valid TOML"):
+        load_space(path)
+
+
+def test_attributes_that_leave_no_choice_count_for_nothing() -> None:
+    tables = {"linear": {"bias": [True], "bias_init": [0.0, 1.0]}, "scale": {"scalar": []}}
+    data = {"operators": ["linear", "tanh", "scale"], "attributes": tables}
+    space = read_space(data, name="s", where="s.toml")
+    assert space.attributes == (("linear", "bias_init", (1.0,)),)
+
+
+def test_a_draw_beyond_the_size_of_any_cell_is_drawn_again() -> None:
+    """With as many operators as a cell has nodes, the leaves are too many now and then."""
+    data = {"operators": ["linear", "tanh", "add"], "limits": {"nodes": 30}}
+    space = read_space(data, name="s", where="s.toml")
+    calls = iter([CellError("cell: more than 512 nodes"), None])
+
+    def parse(graph: nx.MultiDiGraph) -> Cell:
+        error = next(calls, None)
+        if error is not None:
+            raise error
+        return Cell.from_graph(graph)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("cellsearch.space.Cell", SimpleNamespace(from_graph=parse))
+        assert space.contains(space.draw(generator(0))) is None
 
 
 def test_unknown_space_names_the_nearest() -> None:

@@ -29,6 +29,7 @@ from cellsearch.strategies.base import STATUSES, Evaluation
 
 _STYLES = {"found": "bold", "random": "yellow", "baseline": "cyan"}
 _HEADER_WIDTH = 10
+_FULL = 0.9  # of the parameters allowed: from there on cells count as equally large
 _CANDIDATE_COLUMNS: tuple[tuple[str, JustifyMethod], ...] = (
     ("#", "right"),
     ("cell", "left"),
@@ -219,9 +220,38 @@ def _captions(data: Mapping[str, Any], rows: Sequence[Standing]) -> list[str]:
     count = replicates(data)
     mean = f"mean of {count} trainings and its 95 % interval" if count > 1 else "of one training"
     lines = [f"score: 0 is solved, 1 is chance; {mean}"]
-    if any(row.kind == "random" for row in rows):
-        lines.append("random: the best cell drawn at random, the bar for every strategy")
+    if shown := sum(row.kind == "random" for row in rows):
+        lines.append(_drawn(data, shown))
     lines += [f"{row.name}: {row.remark}, each counts as 1" for row in rows if row.remark]
+    return lines + _narrow(data)
+
+
+def _drawn(data: Mapping[str, Any], shown: int) -> str:
+    """Say against how many draws how many proposals of the strategy stand."""
+    evaluated = [row for row in data.get("candidates", ()) if _status(row) != "duplicate"]
+    drawn = sum(bool(row.get("control")) for row in evaluated)
+    best = "the best" if shown == 1 else f"the best {shown}"
+    return (
+        f"random: {best} of {drawn} drawn at random; the strategy proposed {len(evaluated) - drawn}"
+    )
+
+
+def _narrow(data: Mapping[str, Any]) -> list[str]:
+    """Say where the limit of the width, not that of the parameters, made a cell small."""
+    settings = data.get("run", {}).get("settings", {}).get("evaluation", {})
+    allowed, widest = settings.get("parameters"), settings.get("max_hidden_size")
+    lines = []
+    for entry in data.get("finalists", ()):
+        sizes, index = entry.get("hidden_size", {}), entry.get("index")
+        uses = [
+            f"{one_line(task)} uses {count:,} of {allowed:,} parameters"
+            for task, count in entry.get("parameters", {}).items()
+            if sizes.get(task) is not None and sizes[task] == widest and count < _FULL * allowed
+        ]
+        if uses:
+            name = one_line(entry.get("name", NOTHING)) if index is None else f"#{index}"
+            limit = f"as hidden_size is limited to {widest}"
+            lines.append(f"{name}: {' and '.join(uses)}, {limit}")
     return lines
 
 

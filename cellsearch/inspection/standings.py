@@ -38,11 +38,11 @@ class Standing:
 
 
 def standings(data: Mapping[str, Any]) -> tuple[Standing, ...]:
-    """Return the finalists of a run's JSON, lowest score first, those without a score last."""
-    entries = sorted(
-        data.get("finalists", ()),
-        key=lambda entry: (_sortable(entry.get("score")), str(entry.get("name"))),
-    )
+    """Return the finalists of a run's JSON, lowest score first, those without a score last.
+
+    Equal ones stay in the run's order.
+    """
+    entries = sorted(data.get("finalists", ()), key=lambda entry: _sortable(entry.get("score")))
     return tuple(_standing(place, entry) for place, entry in enumerate(entries, start=1))
 
 

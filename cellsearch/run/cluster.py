@@ -18,10 +18,13 @@ from types import ModuleType
 from cellsearch.errors import ClusterError
 from cellsearch.run import lock
 from cellsearch.run.lock import Lock
+from cellsearch.run.schema import DATABASE
 
 OBJECT_STORE = 128 * 2**20  # bytes; all that passes through are jobs and the weights of finalists
-_PREFIX = "cellsearch-"
-_MAX_TEMPORARY = 40  # characters; Ray's socket paths in it may not exceed 107
+_PREFIX = "cellsearch-ray-"
+_LOCK = "cellsearch-ray.lock"  # not the name of a run's lock: a run is never taken for leftovers
+_SET_BY_RAY = ("PYTHONBREAKPOINT", "RAY_CLIENT_MODE")  # in this process, and left there
+_MAX_TEMPORARY = 15  # characters; Ray's socket paths in it are 92 longer and may not exceed 107
 
 
 class Cluster:
@@ -46,6 +49,8 @@ class Cluster:
 
     def _start(self, workers: int, address: str | None) -> None:
         already = "ray" in sys.modules and bool(_import_ray().is_initialized())
+        for name in _SET_BY_RAY:
+            self._environment.setdefault(name, os.environ.get(name))
         self._set("RAY_USAGE_STATS_ENABLED", "0")
         if address is None and not already:
             for name, value in _closed_to_others().items():
@@ -64,7 +69,7 @@ class Cluster:
             parent = Path("/", "tmp")
         _sweep(parent)
         self._folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
-        self._lock = Lock(self._folder)
+        self._lock = Lock(self._folder, _LOCK)
         before = set(_children())
         main = threading.current_thread() is threading.main_thread()
         handler = signal.getsignal(signal.SIGTERM)
@@ -168,11 +173,13 @@ def _import_ray() -> ModuleType:
 
 
 def _sweep(parent: Path) -> None:
-    """Remove what runs left behind that were killed: folders of ours whose lock nobody holds."""
+    """Remove what runs left behind that were killed: Ray's folders whose lock nobody holds."""
     for folder in parent.glob(f"{_PREFIX}*"):
         with contextlib.suppress(OSError):
-            ours = folder.stat().st_uid == os.getuid() and (folder / lock.FILE).is_file()
-            if ours and not folder.is_symlink() and lock.holder(folder) is None:
+            ours = folder.stat().st_uid == os.getuid() and (folder / _LOCK).is_file()
+            if folder.is_symlink() or not ours or (folder / DATABASE).exists():
+                continue
+            if lock.holder(folder, _LOCK) is None:
                 shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -1,4 +1,4 @@
-"""The live block on a terminal while a run works; elsewhere nothing."""
+"""The live block on a terminal while a run works; elsewhere its notices only."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from cellsearch.inspection.standings import one_line
 from cellsearch.run.progress import Progress
 
 _SHOWN = ("lstm", "gru")  # the baselines that everybody knows; others only when these are missing
@@ -22,8 +23,8 @@ _WINDOW = 60  # results over which the speed is taken
 class Display:
     """Shows a run's progress in one block that is redrawn; pass it as `progress` to `search`.
 
-    Use it as a context manager. Nothing is shown when standard error is not a terminal. Wall
-    clock is used here and only for what people see.
+    Use it as a context manager. Where standard error is not a terminal only notices are shown, a
+    line each. Wall clock is used here and only for what people see.
     """
 
     def __init__(self, console: Console | None = None) -> None:
@@ -58,8 +59,9 @@ class Display:
             self._ends.clear()
         elif progress.done > self._now.done and progress.restored == self._now.restored:
             self._ends.append(time.monotonic())
-        if progress.notice and self._live is not None:
-            self._console.print(f"[yellow]{progress.notice}[/]", highlight=False)
+        if progress.notice:
+            notice = Text(one_line(progress.notice), style="yellow")  # as it stands: no markup
+            self._console.print(notice, highlight=False, soft_wrap=True)
         self._now = progress
 
     def __rich__(self) -> Group:

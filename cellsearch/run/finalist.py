@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cellsearch.errors import RunError, nearest
+from cellsearch.run.disk import refused
 from cellsearch.run.finals import Entry
 from cellsearch.run.records import Final, parse_cell
 from cellsearch.statistics import Interval, interval
@@ -25,7 +28,7 @@ class Finalist:
 
     `scores` has one score per replicate, lower is better, 1.0 for a failed training; `losses` and
     `metrics` are means over the replicates that finished; `weights` has a file per task for each
-    replicate.
+    replicate, `digests` their SHA-256 digests: `weights_file` checks one before it is used.
     """
 
     name: str
@@ -39,6 +42,8 @@ class Finalist:
     losses: Mapping[str, float]
     metrics: Mapping[str, float]
     weights: tuple[Mapping[str, Path], ...]
+    digests: tuple[Mapping[str, str], ...]
+    folder: Path
 
     @classmethod
     def build(cls, folder: Path, entry: Entry, finals: Sequence[Final]) -> Finalist:
@@ -61,6 +66,10 @@ class Finalist:
                 {task: folder / data["file"] for task, data in final.weights.items()}
                 for final in finals
             ),
+            digests=tuple(
+                {task: data["sha256"] for task, data in final.weights.items()} for final in finals
+            ),
+            folder=folder,
         )
 
     @property
@@ -87,6 +96,30 @@ class Finalist:
     def failures(self) -> int:
         """How many of its trainings failed."""
         return sum(one.status != "ok" for one in self.evaluations)
+
+    def weights_file(self, task: str, replicate: int) -> Path:
+        """Return the file of the weights that this training ended with, checked to be whole.
+
+        Raises RunError when there are none, or when the file is not the one that was written.
+        """
+        kept = self.weights[replicate] if 0 <= replicate < len(self.weights) else {}
+        if task not in kept:
+            raise RunError(
+                f"{self.folder}: {self.name} has no weights for task {task!r}, replicate "
+                f"{replicate}{nearest(task, kept)}"
+            )
+        path = kept[task]
+        try:
+            inside = path.resolve().is_relative_to(self.folder.resolve())
+            if not inside or not path.is_file():
+                raise RunError(f"{path}: damaged: is not a file of the run folder")
+            with path.open("rb") as file:
+                found = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise refused(path, "read", error) from None
+        if found != self.digests[replicate][task]:
+            raise RunError(f"{path}: damaged: the file does not fit its digest")
+        return path
 
     def to_json(self) -> dict[str, Any]:
         """Return the finalist as ``inspect --json`` shows it."""

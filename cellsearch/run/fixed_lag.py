@@ -195,4 +195,11 @@ class FixedLag:
 
 def copied(original: Evaluation) -> Evaluation:
     """Return what a duplicate of an evaluated candidate is told: the same result, at no cost."""
-    return replace(original, status="duplicate", original=original.outcome, steps=0, seconds=0.0)
+    return replace(
+        original,
+        status="duplicate",
+        original=original.outcome,
+        operations=0,
+        steps=0,
+        seconds=0.0,
+    )

@@ -7,7 +7,8 @@ import os
 import time
 from pathlib import Path
 
-from cellsearch.errors import DiskError, RunError
+from cellsearch.errors import RunError
+from cellsearch.run.disk import refused
 
 FILE = "lock"
 _TRIES = 20  # `holder` takes the lock for an instant; that must not look like a second writer
@@ -20,12 +21,12 @@ class Lock:
     Raises RunError that names the holder's process id when another process holds it.
     """
 
-    def __init__(self, folder: Path) -> None:
-        path = folder / FILE
+    def __init__(self, folder: Path, name: str = FILE) -> None:
+        path = folder / name
         try:
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            raise DiskError(f"{path}: cannot be written: {error.strerror}") from None
+            raise refused(path, "written", error) from None
         for attempt in range(_TRIES):
             try:
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -47,17 +48,17 @@ class Lock:
             os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
         except OSError as error:
             os.close(self._file)
-            raise DiskError(f"{path}: cannot be written: {error.strerror}") from None
+            raise refused(path, "written", error) from None
 
     def release(self) -> None:
         """Let others have the folder."""
         os.close(self._file)
 
 
-def holder(folder: Path) -> str | None:
+def holder(folder: Path, name: str = FILE) -> str | None:
     """Return the id of the process that holds the folder's lock, or None when none does."""
     try:
-        file = os.open(folder / FILE, os.O_RDONLY | os.O_CLOEXEC)
+        file = os.open(folder / name, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return None
     try:

@@ -144,8 +144,15 @@ class Baseline:
         return cls(name=name, text=row["cell"], cell_id=row["cell_id"], evaluation=evaluation)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the baseline as ``inspect --json`` shows it."""
-        return {"name": self.name, **shown(self.text, self.cell_id, self.evaluation)}
+        """Return the baseline as ``inspect --json`` shows it, with the keys of a candidate."""
+        return {
+            "name": self.name,
+            "index": None,
+            **shown(self.text, self.cell_id, self.evaluation),
+            "parents": [],
+            "replicate": 0,
+            "control": False,
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

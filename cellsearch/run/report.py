@@ -13,6 +13,7 @@ from cellsearch.statistics import rank_correlation as spearman
 
 _EDGE = 0.02  # as a share of the way from chance to solved: this near counts as there
 _REFERENCE = "lstm"
+_RISK = 0.05  # that any of the intervals misses
 
 
 def rank_correlation(
@@ -56,38 +57,81 @@ def uninformative_tasks(
     return found
 
 
-def verdict(status: str, best: Finalist | None, finalists: Sequence[Finalist]) -> str:
+def verdict(
+    status: str,
+    best: Finalist | None,
+    finalists: Sequence[Finalist],
+    *,
+    proposed: int,
+    drawn: int,
+) -> str:
     """Say how the best cell compares with the best baseline and with the LSTM, on the same seeds.
 
-    The intervals are Student's, of paired differences, at 95 %.
+    The first sentence stands for itself; the second says how the strategy's best compares with the
+    control's: `proposed` candidates came from the strategy, `drawn` ones from the control.
+
+    The intervals are Student's, of paired differences, at 95 % for all cells found together: the
+    best of several is chosen by the very scores that are compared, so each interval has the
+    confidence 1 - 0.05 / count (O. J. Dunn, 1961, "Multiple Comparisons Among Means",
+    https://doi.org/10.1080/01621459.1961.10482090).
     """
     if status != "done":
         return "The run is not finished, so nothing can be said yet."
-    baselines = [one for one in finalists if one.index is None]
     if best is None:
         return "No candidate finished its training, so the run found no cell."
+    found = [one for one in finalists if one.index is not None]
+    confidence = 1 - _RISK / len(found)
+    chance = _beside_chance(best, found, confidence, proposed, drawn)
+    baselines = [one for one in finalists if one.index is None]
     if not baselines:
         return (
             f"The best cell found, {best.name}, scores {best.mean:.4f} (lower is better); "
-            "the run had no baselines to compare it with."
+            f"the run had no baselines to compare it with. {chance}"
         )
     rivals = [baselines[0]]
     rivals += [one for one in baselines[1:] if one.name == _REFERENCE]
     parts = []
     for rival in rivals:
         title = "the best baseline, " if rival is baselines[0] else ""
-        parts.append(_compared(best, rival, title))
+        parts.append(_compared(best, rival, title, confidence))
+    seeds = len(best.scores)
     origin = " (drawn at random)" if best.control else ""
+    widened = (
+        f", intervals widened for the best of {len(found)}" if min(seeds, len(found)) > 1 else ""
+    )
     return (
         f"The best cell found, {best.name}{origin}, scores {best.mean:.4f} (lower is better) "
-        f"on the selection split: it {' and '.join(parts)}, over {len(best.scores)} "
-        f"paired seed{'s' if len(best.scores) != 1 else ''}."
+        f"on the selection split: it {' and '.join(parts)}, over {seeds} "
+        f"paired seed{'s' if seeds != 1 else ''}{widened}. {chance}"
     )
 
 
-def _compared(best: Finalist, rival: Finalist, title: str) -> str:
+def _beside_chance(
+    best: Finalist, found: Sequence[Finalist], confidence: float, proposed: int, drawn: int
+) -> str:
+    """Say in one sentence how the best cells of strategy and control compare."""
+    rival = next((one for one in found if one.control != best.control), None)
+    if best.control:
+        origin = f"It is the best of {drawn} drawn at random"
+        if rival is None:
+            return f"{origin}; of {proposed} that the strategy proposed none came to the final."
+        title = f"the best of {proposed} that the strategy proposed, "
+        return f"{origin}: it {_compared(best, rival, title, confidence)}."
+    if rival is not None:
+        title = f"the best of {drawn} drawn at random, "
+        against = _compared(best, rival, title, confidence)
+        return f"It {against}; the strategy proposed {proposed}."
+    none = (
+        f"Of {drawn} drawn at random none came to the final"
+        if drawn
+        else "None was drawn at random"
+    )
+    return f"{none}, so it is open whether the strategy beats chance."
+
+
+def _compared(best: Finalist, rival: Finalist, title: str, confidence: float) -> str:
     name = f"{title}{rival.name} ({rival.mean:.4f})"
-    gain = paired_difference(rival.scores, best.scores)
+    gain = paired_difference(rival.scores, best.scores, confidence)
     if not gain.known:
         return f"cannot be told apart from {name} by a single seed"
     shown = f"by {abs(gain.mean):.4f}"

@@ -90,8 +90,20 @@ class Run:
         return report.uninformative_tasks(self.levels, self.baselines, self.finalists)
 
     def verdict(self) -> str:
-        """Say in one honest sentence how the best cell compares with the baselines."""
-        return report.verdict(self.status, self.best, self.finalists)
+        """Say how the best cell compares with the baselines; then, with the best of chance.
+
+        The first sentence stands for itself.
+        """
+        evaluated = [one for one in self.candidates if one.result.status != "duplicate"]
+        drawn = sum(one.control for one in evaluated)
+        return report.verdict(
+            self.status, self.best, self.finalists, proposed=len(evaluated) - drawn, drawn=drawn
+        )
+
+    def _repr_html_(self) -> str:
+        from cellsearch.inspection.notebook import run_html  # loaded here: few are in a notebook
+
+        return run_html(self.to_json())
 
     def to_json(self) -> dict[str, Any]:
         """Return the run as ``inspect --json`` shows it."""

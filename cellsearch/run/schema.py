@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+DATABASE = "run.sqlite"  # its name in a run folder
 VERSION = 1
 APPLICATION_ID = 0x63656C6C  # "cell"
 

@@ -36,8 +36,11 @@ class Setup:
 
     def identity(self) -> dict[str, Any]:
         """Return what must be the same for a run to be resumed; files count by their content."""
-        data = self.experiment.identity()
-        return {**data, "space": dict(self.space), "task": [dict(task) for task in self.tasks]}
+        tasks = [dict(task) for task in self.tasks]
+        for task in tasks:
+            if task.get("sha256"):  # wherever the file lies
+                task.pop("path", None)
+        return {**self.experiment.identity(), "space": dict(self.space), "task": tasks}
 
     def job(
         self,
@@ -84,7 +87,8 @@ def prepare(experiment: Experiment) -> Setup:
         if name in names[:position]:
             raise ExperimentError(
                 f"task.{position}: a second task called {name!r}; scores are kept by name, so "
-                "every task needs its own"
+                "each must occur once; search with one of them in a second experiment, or give "
+                "arrays of your own another name with the setting 'label'"
             )
     for name in experiment.budget.baselines:
         if name not in zoo:
@@ -108,7 +112,10 @@ def prepare(experiment: Experiment) -> Setup:
         control=lambda: load_strategy("random", space, control_seed),
         contains=space.contains,
     )
-    setup.strategy()  # settings that make no sense are told now, not after the baselines
+    # Settings that make no sense, and a space without a cell, are told now, not after the
+    # baselines; the run has instances of its own.
+    setup.strategy()
+    (setup.control if experiment.budget.control else setup.strategy)().ask()
     _check_widths(setup, loaded)
     return setup
 

@@ -18,22 +18,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from cellsearch.errors import DiskError, RunError
+from cellsearch.errors import RunError
 from cellsearch.run import lock, schema
-from cellsearch.run.schema import Key, Row, canonical, digest
+from cellsearch.run.disk import refused, refused_by_sqlite
+from cellsearch.run.schema import DATABASE, Key, Row, canonical, digest
 
-DATABASE = "run.sqlite"
 WEIGHTS = "weights"
 _NEW = f"{DATABASE}.new"
 _LEFTOVERS = {lock.FILE, _NEW, f"{_NEW}-journal"}
-_DISK = {
-    sqlite3.SQLITE_FULL,
-    sqlite3.SQLITE_IOERR,
-    sqlite3.SQLITE_READONLY,
-    sqlite3.SQLITE_CANTOPEN,
-    sqlite3.SQLITE_PERM,
-}
-_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
 
 class Store:
@@ -51,14 +43,17 @@ class Store:
         Raises RunError when it holds other things: a run whose database is gone is damaged, and
         never taken for a new one.
         """
-        if (folder / DATABASE).exists():
-            return True
-        if folder.exists() and not folder.is_dir():
-            raise RunError(f"{folder}: is a file; a run is kept in a folder")
         try:
-            names = {path.name for path in folder.iterdir()} if folder.exists() else set()
+            names = set(os.listdir(folder))
+        except FileNotFoundError:
+            return False
+        except NotADirectoryError:
+            file = next(path for path in (folder, *folder.parents) if path.exists())
+            raise RunError(f"{file}: is a file; a run is kept in a folder") from None
         except OSError as error:
-            raise RunError(f"{folder}: cannot be read: {error.strerror}") from None
+            raise refused(folder, "read", error) from None
+        if DATABASE in names:
+            return True
         if names - _LEFTOVERS:
             raise RunError(
                 f"{folder}: holds files but no {DATABASE}; it is damaged or not a run; "
@@ -107,12 +102,12 @@ class Store:
 
         Raises RunError when there is no run, or when it is damaged.
         """
-        if not folder.is_dir():
-            raise RunError(f"{folder}: no such run folder")
         if not cls.exists(folder):
+            if not folder.exists():
+                raise RunError(f"{folder}: no such run folder")
             raise RunError(f"{folder}: holds no run; expected a file {DATABASE} in it")
         path = folder / DATABASE
-        with _translated(path):
+        with _translated(path, "read"):
             try:
                 return cls._read(folder, "mode=ro")
             except sqlite3.OperationalError:
@@ -203,7 +198,7 @@ class Store:
         Raises RunError that names the first row whose digest does not fit.
         """
         found: dict[Key, Any] = {}
-        with _translated(self._path):
+        with _translated(self._path, "read"):
             for *key, content, stored in self._connection.execute(schema.SELECT[table]):
                 place = tuple(key)
                 if not isinstance(content, str) or digest(table, place, content) != stored:
@@ -266,18 +261,13 @@ def _closing(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 @contextmanager
-def _translated(path: Path) -> Iterator[None]:
+def _translated(path: Path, what: str = "written") -> Iterator[None]:
     """Turn what SQLite and the file system raise into errors that people can repair."""
     try:
         yield
     except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
         raise  # a mistake in this package, not of the disk
     except sqlite3.Error as error:
-        code: int = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
-        if code in _DISK:
-            raise DiskError(f"{path}: cannot be written: {error}; make room") from None
-        if code in _BUSY:
-            raise RunError(f"{path}: another program holds the database: {error}") from None
-        raise RunError(f"{path}: damaged: {error}") from None
+        raise refused_by_sqlite(path, what, error) from None
     except OSError as error:
-        raise DiskError(f"{path}: cannot be written: {error.strerror}; make room") from None
+        raise refused(path, what, error) from None

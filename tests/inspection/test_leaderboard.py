@@ -122,9 +122,47 @@ def test_leaderboard_says_what_is_better_and_what_failed() -> None:
     shown = plain_text(leaderboard(run(*FINAL, entry)), 120)
     assert "quickstart, seed 7 (score: lower is better)" in shown
     assert "mean of 3 trainings and its 95 % interval" in shown
-    assert "random: the best cell drawn at random" in shown
+    assert "random: the best of 0 drawn at random" in shown
     assert "#9: 2 of 3 trainings failed" in shown
     assert "random" not in plain_text(leaderboard(run(FINAL[0])), 120)
+
+
+def test_random_stands_for_as_many_draws_as_there_were() -> None:
+    data = run(*FINAL)
+    data["candidates"] = [
+        *(candidate(i, "ok", 0.5, control=True) for i in range(3)),
+        candidate(3, "duplicate", 0.5, control=True, original=0),
+        candidate(4, "crashed", None, control=True),
+        *(candidate(i, "stopped", 0.5) for i in range(5, 12)),
+    ]
+    shown = plain_text(leaderboard(data), 120)
+    assert "random: the best of 4 drawn at random; the strategy proposed 7\n" in shown
+    data["finalists"].append(finalist("candidate-0", 0, 0.4, control=True))
+    assert "random: the best 2 of 4 drawn at random" in plain_text(leaderboard(data), 120)
+
+
+def test_cells_that_the_width_kept_small_are_named() -> None:
+    wide = {"text": 48, "adding": 512, "digits": 512}
+    data = run(
+        finalist("mingru", None, 0.3, hidden_size=wide, parameters={"text": 9871, "adding": 3585}),
+        finalist(
+            "candidate-4", 4, 0.2, hidden_size=wide, parameters={"adding": 99, "digits": 8999}
+        ),
+        finalist("gru", None, 0.4, hidden_size=wide, parameters={"adding": 9000, "text": 10}),
+    )
+    assert "hidden_size is limited" not in plain_text(leaderboard(data), 120)  # limits unknown
+    data["run"]["settings"] = {"evaluation": {"parameters": 10_000, "max_hidden_size": 512}}
+    lines = plain_text(leaderboard(data), 120).splitlines()
+    assert [line for line in lines if "limited" in line] == [
+        "mingru: adding uses 3,585 of 10,000 parameters, as hidden_size is limited to 512",
+        "#4: adding uses 99 of 10,000 parameters and digits uses 8,999 of 10,000 parameters, as"
+        " hidden_size is limited to 512",
+    ]
+
+
+def test_equal_scores_stay_in_the_order_of_the_run() -> None:
+    data = run(finalist("lstm", None, 0.2), finalist("gru", None, 0.2), finalist("c-1", 1, 0.2))
+    assert [row.name for row in standings(data)] == ["lstm", "gru", "#1"]
 
 
 def test_run_without_a_final_says_so() -> None:

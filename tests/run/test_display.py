@@ -35,6 +35,17 @@ def test_the_block_tells_how_far_and_how_good() -> None:
     assert "a minute" in text
 
 
+def test_notices_are_shown_as_they_stand_also_without_a_terminal() -> None:
+    notice = "begun on [bold]A[/bold] [/]\x1b[31m, goes on " + "on B " * 40
+    output = io.StringIO()
+    with Display(Console(file=output, width=60)) as display:
+        display(MOMENT)
+        display(Progress(notice=notice))
+    assert output.getvalue().count("\n") == 1
+    assert output.getvalue().startswith("begun on [bold]A[/bold] [/]")
+    assert "\x1b" not in output.getvalue()
+
+
 def test_nothing_is_shown_where_there_is_no_terminal() -> None:
     output = io.StringIO()
     with Display(Console(file=output)) as display:

@@ -1,7 +1,7 @@
 """Whole runs of fakes: equal tables, duplicates, failures, budgets, what is seen of them."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,14 @@ from run_fakes import Learner, Listed, ShuffledPool, experiment, run, scored, se
 from cellsearch.cell import Cell
 from cellsearch.errors import RunError
 from cellsearch.experiment import load_experiment
+from cellsearch.known import zoo
 from cellsearch.run import Progress, open_run
 from cellsearch.run.driver import Driver
 from cellsearch.run.pool import Crash, Job, Result
 from cellsearch.run.setup import Setup
 from cellsearch.run.store import Store
 from cellsearch.strategies.base import Evaluation, Proposal
+from cellsearch.target import resolve
 
 
 def listed(*texts: str, **changes: Any) -> Setup:
@@ -132,13 +134,14 @@ def test_duplicates_are_copied_and_cost_nothing(tmp_path: Path) -> None:
 
     def answer(job: Job) -> Result:
         jobs.append(str(job["cell"]))
-        return Result(scored(steps=7))
+        return Result(scored(steps=7, operations=70, seconds=3.0))
 
     found = run(tmp_path / "r", listed("a", "b", "a", "a"), lambda: ShuffledPool(0, answer))
     assert jobs.count("a") == 1 + 2  # the search and the two replicates of the final
     last = found.candidates[3]
     assert (last.original, last.result.status, last.result.original) == (0, "duplicate", "ok")
-    assert (last.result.score, last.result.steps) == (0.5, 0)
+    assert last.result.score == 0.5
+    assert (last.result.steps, last.result.operations, last.result.seconds) == (0, 0, 0.0)
 
 
 def test_a_long_row_of_duplicates_is_told(tmp_path: Path) -> None:
@@ -246,6 +249,70 @@ def test_json_is_as_the_design_says(tmp_path: Path) -> None:
     same = {"cell_id", "cell", "status", "score", "losses", "metrics", "parameters",
             "hidden_size", "steps", "seconds"}  # fmt: skip
     assert same | {"index", "parents", "replicate", "control"} <= set(data["candidates"][0])
-    assert same | {"name"} <= set(data["baselines"][0])
+    rows = same | {"index", "parents", "replicate", "control"}
+    assert rows | {"name"} <= set(data["baselines"][0])
+    assert data["baselines"][0]["index"] is None
     assert same | {"scores", "interval"} <= set(data["finalists"][0])
     assert isinstance(data["candidates"][0]["losses"], Mapping)
+
+
+def test_a_run_shows_itself_in_a_notebook(tmp_path: Path) -> None:
+    found = run(tmp_path / "run")
+    shown = found._repr_html_()
+    assert shown.startswith("<table>")
+    assert "Leaderboard of fake, seed 0" in shown
+    assert all(f"<td>{one.cell_id}</td>" in shown for one in found.finalists)
+
+
+def damage(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-1] + b"!")
+
+
+@pytest.mark.parametrize(
+    ("harm", "message"),
+    [
+        (damage, "damaged: the file does not fit its digest"),
+        (Path.unlink, "damaged: is not a file of the run folder"),
+    ],
+)
+def test_weights_are_checked_before_they_are_used(
+    tmp_path: Path, harm: Callable[[Path], None], message: str
+) -> None:
+    best = run(tmp_path / "run").best
+    assert best is not None
+    path = best.weights_file("echo", 1)
+    assert path == best.weights[1]["echo"]
+    harm(path)
+    with pytest.raises(RunError, match=message) as caught:
+        best.weights_file("echo", 1)
+    assert str(path) in str(caught.value)
+    best.weights_file("echo", 0)
+    for task, replicate in (("ehco", 0), ("echo", 2), ("echo", -1)):
+        with pytest.raises(RunError, match=r"has no weights for task"):
+            best.weights_file(task, replicate)
+
+
+def test_weights_outside_the_run_folder_are_refused(tmp_path: Path) -> None:
+    best = run(tmp_path / "run").best
+    assert best is not None
+    path = best.weights[0]["echo"]
+    outside = tmp_path / "outside"
+    path.rename(outside)
+    path.symlink_to(outside)
+    with pytest.raises(RunError, match="not a file of the run folder"):
+        best.weights_file("echo", 0)
+
+
+def test_a_target_gives_whole_weights_or_none(tmp_path: Path) -> None:
+    best = run(tmp_path / "run", setup(baselines={"gru": zoo["gru"], "lstm": zoo["lstm"]})).best
+    assert best is not None
+    found = open_run(tmp_path / "run").finalists
+    gru = next(one for one in found if one.name == "gru")
+    target = resolve(str(tmp_path / "run"), "gru")
+    assert list(target.weights) == ["echo"] and "text" not in target.weights
+    kept = next(i for i, one in enumerate(gru.evaluations) if one.score == min(gru.scores))
+    assert target.weights["echo"] == gru.weights[kept]["echo"]
+    damage(gru.weights[kept]["echo"])
+    target = resolve(str(tmp_path / "run"), "gru")  # a cell is a cell, whatever befell its weights
+    with pytest.raises(RunError, match="does not fit its digest"):
+        next(iter(target.weights.values()))

@@ -49,8 +49,8 @@ def surroundings() -> dict[str, str]:
 def pool(monkeypatch: pytest.MonkeyPatch) -> Iterator[RayPool]:
     """A pool; checked to be closed to others while it lives, and to leave nothing behind."""
     monkeypatch.setattr(ray_pool, "GRACE", 0.5)
-    stale = Path(tempfile.mkdtemp(prefix="cellsearch-"))  # as a killed run leaves one behind
-    (stale / "lock").touch()
+    stale = Path(tempfile.mkdtemp(prefix="cellsearch-ray-"))  # as a killed run leaves one behind
+    (stale / "cellsearch-ray.lock").touch()
     before, environment = listeners(), surroundings()
     made = RayPool(2, evaluate=EVALUATE)
     folder = made._cluster._folder

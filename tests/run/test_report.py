@@ -4,7 +4,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import scipy.stats
 from run_fakes import experiment
 
 from cellsearch.run.finalist import Finalist
@@ -14,6 +16,10 @@ from cellsearch.run.report import rank_correlation, uninformative_tasks, verdict
 from cellsearch.strategies.base import Evaluation
 
 LEVELS: dict[str, dict[str, Any]] = {"a": {"chance": 2.0, "solved": 1.0}}
+
+
+def judged(best: Finalist | None, *finalists: Finalist, proposed: int = 8, drawn: int = 2) -> str:
+    return verdict("done", best, finalists, proposed=proposed, drawn=drawn)
 
 
 def finalist(name: str, *scores: float | None) -> Finalist:
@@ -43,7 +49,7 @@ def candidate(index: int, cell: str = "", **values: Any) -> Candidate:
 def test_a_clear_winner_beats_the_best_baseline_and_the_lstm() -> None:
     best = finalist("candidate-3", 0.10, 0.21, 0.30)
     others = [finalist("gru", 0.20, 0.30, 0.40), finalist("lstm", 0.5, 0.62, 0.7)]
-    text = verdict("done", best, [best, *others])
+    text = judged(best, best, *others)
     assert "candidate-3, scores 0.2033" in text
     assert "beats the best baseline, gru (0.3000) by 0.0967 (95 % interval 0.0823" in text
     assert "and beats lstm (0.6067) by 0.4033" in text
@@ -52,7 +58,7 @@ def test_a_clear_winner_beats_the_best_baseline_and_the_lstm() -> None:
 
 def test_an_interval_with_zero_in_it_is_said_plainly() -> None:
     best = finalist("candidate-3", 0.1, 0.4)
-    text = verdict("done", best, [best, finalist("lstm", 0.2, 0.35)])
+    text = judged(best, best, finalist("lstm", 0.2, 0.35))
     assert "cannot be told apart from the best baseline, lstm" in text
     assert "contains zero" in text
     assert text.count("lstm") == 1
@@ -60,20 +66,75 @@ def test_an_interval_with_zero_in_it_is_said_plainly() -> None:
 
 def test_a_better_baseline_is_said_plainly() -> None:
     best = finalist("candidate-3", 0.30, 0.41)
-    text = verdict("done", best, [finalist("gru", 0.10, 0.20), best])
+    text = judged(best, finalist("gru", 0.10, 0.20), best)
     assert "is worse than the best baseline, gru (0.1500) by 0.2050" in text
 
 
 def test_a_find_of_the_control_is_said_to_be_one() -> None:
     best = replace(finalist("candidate-3", 0.1, 0.2), control=True)
-    assert "candidate-3 (drawn at random), scores" in verdict(
-        "done", best, [best, finalist("gru", 0.3, 0.5)]
+    text = judged(best, best, finalist("gru", 0.3, 0.5))
+    assert "candidate-3 (drawn at random), scores" in text
+    assert text.endswith(
+        ". It is the best of 2 drawn at random; of 8 that the strategy proposed none came to the "
+        "final."
     )
+    own = finalist("candidate-4", 0.3, 0.39)
+    text = judged(best, best, own, finalist("gru", 0.3, 0.5))
+    assert (
+        ". It is the best of 2 drawn at random: it beats the best of 8 that the strategy "
+        "proposed, candidate-4 (0.3450) by 0.1950"
+    ) in text
+
+
+def test_the_best_is_set_beside_the_best_of_chance() -> None:
+    best = finalist("candidate-3", 0.10, 0.21, 0.30)
+    chance = replace(finalist("candidate-5", 0.20, 0.30, 0.40), control=True)
+    worse = replace(finalist("candidate-6", 0.9, 0.9, 0.9), control=True)
+    text = judged(best, best, chance, worse, finalist("lstm", 0.5, 0.62, 0.7))
+    first, second = text.split(". ")
+    assert "beats the best baseline, lstm" in first and "random" not in first
+    assert second.startswith("It beats the best of 2 drawn at random, candidate-5 (0.3000) by 0.09")
+    assert second.endswith("; the strategy proposed 8.")
+
+
+def test_without_a_control_in_the_final_chance_is_an_open_question() -> None:
+    best = finalist("candidate-3", 0.1, 0.2)
+    for drawn, words in ((0, "None was drawn at random"), (5, "Of 5 drawn at random none came")):
+        text = judged(best, best, drawn=drawn)
+        assert "no baselines" in text
+        assert f". {words}" in text and text.endswith("open whether the strategy beats chance.")
+
+
+def test_intervals_widen_with_the_number_of_cells_among_which_the_best_was_chosen() -> None:
+    """Chosen from 3, each interval is at 1 - 0.05 / 3; alone it would not contain zero."""
+    scores, rival = (0.10, 0.21, 0.30), (0.125, 0.245, 0.33)
+    best, gru = finalist("candidate-3", *scores), finalist("gru", *rival)
+    others = [finalist(f"candidate-{i}", 0.9, 0.9, 0.9) for i in (4, 5)]
+    gains = [b - a for a, b in zip(scores, rival, strict=True)]
+    half = scipy.stats.sem(gains) * scipy.stats.t.ppf(1 - 0.025 / 3, 2)
+    mean = sum(gains) / 3
+    alone = judged(best, best, gru)
+    assert "beats the best baseline, gru" in alone and "widened" not in alone
+    text = judged(best, best, gru, *others)
+    assert f"{mean - half:.4f} to {mean + half:.4f}" in text
+    assert "3 paired seeds, intervals widened for the best of 3." in text
+
+
+def test_a_verdict_on_luck_alone_is_rarely_a_win() -> None:
+    """Eight cells that are all as good as the baseline: told to beat it in few of 300 runs."""
+    draw = np.random.default_rng(0)
+    wins = 0
+    for _ in range(300):
+        rows = draw.normal(0.5, 0.1, (9, 5)).tolist()
+        found = [finalist(f"candidate-{i}", *row) for i, row in enumerate(rows[:8])]
+        best = min(found, key=lambda one: one.mean)
+        wins += "beats the best baseline" in judged(best, *found, finalist("gru", *rows[8]))
+    assert wins <= 20  # of 300; 5 % are 15, and both sides of the interval count as misses
 
 
 def test_one_seed_says_nothing() -> None:
     best = finalist("candidate-3", 0.1)
-    text = verdict("done", best, [best, finalist("gru", 0.9)])
+    text = judged(best, best, finalist("gru", 0.9))
     assert "cannot be told apart from the best baseline, gru (0.9000) by a single seed" in text
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cellsearch.errors import ExperimentError
+from cellsearch.errors import ExperimentError, SpaceError
 from cellsearch.experiment import load_experiment
 from cellsearch.run import default_folder, search
 from cellsearch.run.setup import prepare
@@ -58,8 +58,39 @@ def test_what_makes_no_sense_is_refused_before_anything_runs(
 
 def test_two_tasks_of_one_name_are_refused() -> None:
     tables: dict[str, Any] = {"task": [{"name": "adding", "length": 9}, {"name": "adding"}]}
-    with pytest.raises(ExperimentError, match=r"task\.1: a second task called 'adding'"):
+    with pytest.raises(ExperimentError, match=r"task\.1: a second task called 'adding'.*'label'"):
         prepare(load_experiment(tables))
+
+
+def test_a_space_without_a_cell_is_refused_before_anything_runs(tmp_path: Path) -> None:
+    path = tmp_path / "void.toml"
+    path.write_text('operators = ["linear", "tanh"]\ncarry = false\n[limits]\nmatrices = 1\n')
+    for control in (0, 0.2):
+        tables: dict[str, Any] = {
+            "space": {"path": str(path)},
+            "task": [{"name": "adding", "length": 9}],
+            "strategy": {"name": "random"},
+            "budget": {"control": control, "baselines": ["rnn"]},
+        }
+        with pytest.raises(SpaceError, match="space void: 1000 draws gave no cell"):
+            search(tables, run=tmp_path / "run", workers=0)
+        assert not (tmp_path / "run").exists()
+
+
+def test_files_count_by_their_content_and_not_by_their_place(tmp_path: Path) -> None:
+    text = "the quick brown fox jumps over the lazy dog " * 100
+
+    def identity(name: str, content: str) -> dict[str, Any]:
+        path = tmp_path / name / "a.txt"
+        path.parent.mkdir()
+        path.write_text(content)
+        task = {"name": "text", "path": str(path), "length": 20}
+        setup = prepare(load_experiment({"task": [task], "experiment": {"name": "e"}}))
+        assert setup.job("search", 0, "")["tasks"][0]["path"] == str(path)
+        return setup.identity()
+
+    assert identity("here", text) == identity("there", text)
+    assert identity("other", text + "a") != identity("same", text)
 
 
 def test_tables_are_keywords_or_an_experiment_but_not_both() -> None:

@@ -1,5 +1,6 @@
 """The store: nothing acknowledged is lost, nothing damaged is believed, one writer at a time."""
 
+import errno
 import os
 import random
 import resource
@@ -175,7 +176,7 @@ def test_a_reader_cannot_write(tmp_path: Path) -> None:
     new(tmp_path).close()
     reader = Store.read(tmp_path)
     reader._connection.execute("ROLLBACK")
-    with pytest.raises(DiskError, match="readonly"):
+    with pytest.raises(RunError, match=r"readonly.*check its permissions"):
         reader.put(row(0))
     reader.close()
 
@@ -234,6 +235,46 @@ def test_a_file_size_limit_is_a_full_disk(tmp_path: Path) -> None:
     store = Store.open(tmp_path)
     assert len(store.rows("candidates")) == written
     store.close()
+
+
+@pytest.mark.parametrize(
+    ("number", "kind", "code"),
+    [
+        (errno.ENOSPC, DiskError, 74),
+        (errno.EDQUOT, DiskError, 74),
+        (errno.EIO, DiskError, 74),
+        (errno.EACCES, RunError, 2),
+        (errno.EROFS, RunError, 2),
+        (errno.ENAMETOOLONG, RunError, 2),
+    ],
+)
+def test_only_a_full_or_broken_disk_is_the_disks_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, kind: type[Exception], code: int
+) -> None:
+    def refuse(*words: object, **options: object) -> int:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "open", refuse)  # as Lock and sync call it
+    for act in (lambda: Lock(tmp_path), lambda: make_folder(tmp_path / "new")):
+        with pytest.raises(kind, match=os.strerror(number)) as caught:
+            act()
+        assert getattr(caught.value, "exit_code", None) == code
+        assert ("make room" in str(caught.value)) == (number in (errno.ENOSPC, errno.EDQUOT))
+
+
+def test_what_cannot_be_read_is_not_said_to_be_unwritable(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / DATABASE).symlink_to(tmp_path / "nowhere")
+    with pytest.raises(RunError, match="cannot be read: unable to open database file"):
+        Store.read(tmp_path / "run")
+    (tmp_path / "file").touch()
+    for folder in (tmp_path / "file", tmp_path / "file" / "run"):
+        with pytest.raises(RunError, match="file: is a file; a run is kept in a folder"):
+            Store.read(folder)
+    with pytest.raises(RunError, match="cannot be read: File name too long"):
+        Store.read(tmp_path / ("a" * 300))
+    with pytest.raises(RunError, match="cannot be written: File exists"):
+        make_folder(tmp_path / "file" / "run")
 
 
 def test_one_writer_at_a_time(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 from cellsearch.cell import Cell
 from cellsearch.errors import CellError
 from cellsearch.known import zoo
-from cellsearch.space import Space, load_space
+from cellsearch.space import Space, load_space, read_space
 from cellsearch.strategies.moves import MOVES, cross, mutate
 
 LEAVES = ("x", "state", "number")
@@ -149,6 +149,14 @@ def test_moves_lead_from_the_simple_network_to_a_gru() -> None:
         if goal.id in found:
             break
     assert goal.id in found
+
+
+def test_a_space_that_lists_only_defaults_offers_no_other_attribute() -> None:
+    data = {"operators": ["linear", "tanh", "add"], "attributes": {"linear": {"bias": [True]}}}
+    space, rng = read_space(data, name="s", where="s.toml"), generator(0)
+    (move,) = (move for move in MOVES if move.__name__ == "_say_otherwise")
+    assert move(zoo["rnn"].graph, space, rng) is None
+    assert any(mutate(zoo["rnn"], space, rng) for _ in range(50))
 
 
 def test_mutation_of_a_cell_without_room_gives_none_instead_of_hanging() -> None:
