@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 if TYPE_CHECKING:
     from cellsearch.cell import Cell
     from cellsearch.compare import Contestant
     from cellsearch.run import Run
+    from cellsearch.statistics import Interval
     from cellsearch.tasks import Task
 
 _WIDTH_ELSEWHERE = 100  # of lines in files and pipes
@@ -83,19 +85,18 @@ def show_comparison(found: Sequence[Contestant], task: Task) -> None:
     seeds = len(found[0].scores)
     out.print(f"Test split of task {task.name}, {seeds} paired seeds (score: lower is better)")
     table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    for head in ("cell", "score", "95 % interval", task.unit, f"gain over {first}", "parameters"):
-        table.add_column(head, justify="left" if head == "cell" else "right")
+    gain_head = Text(f"gain over\n{first}")
+    for head in ("cell", "score", "95 % interval", task.unit, gain_head, "95 % interval", "params"):
+        table.add_column(head, justify="left" if head == "cell" else "right", no_wrap=True)
     for one in found:
-        gain = "" if one.gain is None else f"{one.gain.mean:+.4f}"
-        if one.gain is not None and one.gain.known:
-            gain += f" ({one.gain.low:+.4f} to {one.gain.high:+.4f})"
         spread = one.interval
         table.add_row(
             one.name,
             f"{spread.mean:.4f}",
-            f"{spread.low:.4f} to {spread.high:.4f}" if spread.known else "-",
+            _ends(spread),
             "-" if one.metric is None else f"{one.metric:.4f}",
-            gain,
+            "" if one.gain is None else f"{one.gain.mean:+.4f}",
+            "" if one.gain is None else _ends(one.gain, sign="+"),
             str(one.parameters),
         )
     out.print(table)
@@ -104,3 +105,7 @@ def show_comparison(found: Sequence[Contestant], task: Task) -> None:
             out.print(f"{one.name}: {one.failures} trainings failed, each counts as 1")
         if one.gain is not None and one.gain.known and one.gain.contains_zero:
             out.print(f"{one.name} and {first} cannot be told apart: the interval contains zero")
+
+
+def _ends(spread: Interval, sign: str = "") -> str:
+    return f"{spread.low:{sign}.4f} to {spread.high:{sign}.4f}" if spread.known else "-"
