@@ -155,6 +155,17 @@ def test_rings_side_by_side_have_one_form_although_not_all_tied_nodes_are_alike(
     assert len({form(*shuffled(colours, edges, rng)) for _ in range(40)}) == 1
 
 
+@pytest.mark.parametrize(
+    "permutations",
+    [("13024", "40213"), ("1230654", "3456012"), ("12345670", "76543210", "50317264")],
+)
+def test_unions_of_permutations_have_one_form(permutations: tuple[str, ...]) -> None:
+    size = len(permutations[0])
+    edges = [(i, int(j), 0) for permutation in permutations for i, j in enumerate(permutation)]
+    rng = seeded(4)
+    assert len({form(*shuffled([""] * size, edges, rng)) for _ in range(40)}) == 1
+
+
 def test_a_symmetry_does_not_hide_what_a_singled_out_node_tells_apart() -> None:
     """Strongly regular graphs of 16 nodes, the least that refinement cannot split in two rounds."""
     nodes = [(i, j) for i in range(4) for j in range(4)]

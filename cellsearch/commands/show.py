@@ -84,10 +84,10 @@ def show_comparison(found: Sequence[Contestant], task: Task) -> None:
     first = next(one.name for one in found if one.gain is None)
     seeds = len(found[0].scores)
     out.print(f"Test split of task {task.name}, {seeds} paired seeds (score: lower is better)")
-    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    gain_head = Text(f"gain over\n{first}")
-    for head in ("cell", "score", "95 % interval", task.unit, gain_head, "95 % interval", "params"):
-        table.add_column(head, justify="left" if head == "cell" else "right", no_wrap=True)
+    unit, gain = task.unit.replace(" ", "\n"), f"gain over\n{first}"
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1))
+    for head in ("cell", "score", "95 % interval", unit, gain, "95 % interval", "params"):
+        table.add_column(Text(head), justify="left" if head == "cell" else "right", no_wrap=True)
     for one in found:
         spread = one.interval
         table.add_row(
