@@ -36,7 +36,10 @@ def format_number(value: float) -> str:
 
 
 def _as_parsed(graph: Graph) -> Graph:
-    """Return the graph that its text will be parsed to: signs in numbers, sums two by two."""
+    """Return the graph that its text is parsed to.
+
+    Signs are part of numbers, sums and products have two arguments, and every state is read.
+    """
     nodes: list[Node] = []
     new: list[int] = []
     for node in graph.nodes:
@@ -54,7 +57,22 @@ def _as_parsed(graph: Graph) -> Graph:
             nodes.append(replace(node, args=args))
         new.append(len(nodes) - 1)
     states = tuple((name, new[update]) for name, update in graph.states)
-    return Graph(tuple(nodes), states, None if graph.output is None else new[graph.output])
+    output = None if graph.output is None else new[graph.output]
+    return _without_unread_states(Graph(tuple(nodes), states, output))
+
+
+def _without_unread_states(graph: Graph) -> Graph:
+    """Drop the states other than h that no statement reads."""
+    named = {i for i, node in enumerate(graph.nodes) if node.name and node.op not in _LEAVES}
+    written = named | set(graph.results)
+    for index in range(len(graph.nodes) - 1, -1, -1):
+        if index in written:
+            written.update(graph.nodes[index].args)
+    read = {graph.nodes[index].name for index in written if graph.nodes[index].op == "state"}
+    states = tuple(state for state in graph.states if state[0] in read or state[0] == "h")
+    if states == graph.states:
+        return graph
+    return _without_unread_states(replace(graph, states=states))
 
 
 class _Printer:
