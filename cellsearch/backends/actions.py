@@ -8,17 +8,22 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cellsearch.backends.torch_functions import takes_numbers, torch_function
-from cellsearch.lowering.program import Apply, Instruction, Join, Load, Product, Split
+from cellsearch.backends.torch_functions import Function, takes_numbers, torch_function
+from cellsearch.lowering.program import Apply, Instruction, Join, Load, LoopProgram, Product, Split
 
 Registers = list[Any]  # tensors, and Python numbers in the registers of numbers
 Action = Callable[[Registers], None]
 
 
 class Actions:
-    """Turns instructions into actions on registers; weights are put side by side once."""
+    """Turns instructions into actions on registers; weights are put side by side once.
 
-    def __init__(self, tensors: Sequence[Tensor], like: Tensor) -> None:
+    An action runs at every step, so what can be decided beforehand is decided here.
+    """
+
+    def __init__(self, program: LoopProgram, tensors: Sequence[Tensor], like: Tensor) -> None:
+        self.program = program
+        self.numbers = {register for register, _ in program.numbers}
         self.tensors = tensors
         self.like = like  # tells device and dtype
 
@@ -39,29 +44,46 @@ class Actions:
 
         return run
 
-    def _product(self, product: Product) -> Action:
-        return product_action(product, stacked(product, self.tensors))
-
     def _apply(self, apply: Apply) -> Action:
-        function = torch_function(apply.op)
+        function = torch_function(apply.op, len(apply.args))
+        if self.numbers.intersection(apply.args) and not takes_numbers(apply.op):
+            function = self._on_tensors(function)
         out, args = apply.out, apply.args
-        numbers = takes_numbers(apply.op)
+        first, second = args[0], args[-1]
 
         def run_unary(registers: Registers) -> None:
-            registers[out] = function(registers[args[0]])
+            registers[out] = function(registers[first])
+
+        def run_binary(registers: Registers) -> None:
+            registers[out] = function(registers[first], registers[second])
 
         def run(registers: Registers) -> None:
-            registers[out] = function(*(registers[arg] for arg in args))
+            registers[out] = function(*[registers[arg] for arg in args])
 
-        def run_on_tensors(registers: Registers) -> None:
-            registers[out] = function(*(self._as_tensor(registers[arg]) for arg in args))
+        return {1: run_unary, 2: run_binary}.get(len(args), run)
 
-        if len(args) == 1:
-            return run_unary
-        return run if numbers else run_on_tensors
+    def _on_tensors(self, function: Function) -> Function:
+        def run(*args: Tensor | float) -> Tensor:
+            new = self.like.new_tensor
+            return function(*(arg if isinstance(arg, Tensor) else new(arg) for arg in args))
 
-    def _as_tensor(self, value: Tensor | float) -> Tensor:
-        return value if isinstance(value, Tensor) else self.like.new_tensor(value)
+        return run
+
+    def _product(self, product: Product) -> Action:
+        weights = [_stacked(blocks, self.tensors).t() for blocks in product.weights]
+        bias = _stacked(product.bias, self.tensors) if product.bias else None
+        out, args, addend = product.out, product.args, product.addend
+        rows = all(self.program.stages[arg] != "constant" for arg in args)
+        if addend is not None and rows and len(args) == 1:  # most products of a loop
+            return _added(out, addend, args[0], weights[0])
+
+        def run(registers: Registers) -> None:
+            total = bias if addend is None else registers[addend]
+            for arg, weight in zip(args, weights, strict=True):
+                total = _multiply_add(total, registers[arg], weight)
+            registers[out] = total
+
+        return run
 
     def _join(self, join: Join) -> Action:
         def run(registers: Registers) -> None:
@@ -74,24 +96,15 @@ class Actions:
         return run
 
 
-def stacked(product: Product, tensors: Sequence[Tensor]) -> list[Tensor]:
-    """Return a product's matrices, (blocks * hidden, n) per argument, then its bias if any."""
-    rows = [*product.weights, *([product.bias] if product.bias else [])]
-    parts = [[tensors[index] for index in blocks] for blocks in rows]
-    return [part[0] if len(part) == 1 else torch.cat(part) for part in parts]
+def _stacked(blocks: Sequence[int], tensors: Sequence[Tensor]) -> Tensor:
+    """Return the matrices or biases of a product's blocks as one."""
+    parts = [tensors[index] for index in blocks]
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
-def product_action(product: Product, matrices: Sequence[Tensor]) -> Action:
-    """Return the action of a product whose matrices and bias are stacked."""
-    weights = [matrix.t() for matrix in matrices[: len(product.args)]]
-    bias = matrices[-1] if product.bias else None
-    out, args, addend = product.out, product.args, product.addend
-
+def _added(out: int, addend: int, arg: int, weight: Tensor) -> Action:
     def run(registers: Registers) -> None:
-        total = bias if addend is None else registers[addend]
-        for arg, weight in zip(args, weights, strict=True):
-            total = _multiply_add(total, registers[arg], weight)
-        registers[out] = total
+        registers[out] = torch.addmm(registers[addend], registers[arg], weight)
 
     return run
 
@@ -99,17 +112,25 @@ def product_action(product: Product, matrices: Sequence[Tensor]) -> Action:
 def _split(split: Split) -> Action:
     outs, source, total = split.outs, split.source, sum(split.blocks)
 
+    count = len(outs)
+    first, second = outs[0], outs[-1]
+
+    def run_halves(registers: Registers) -> None:
+        registers[first], registers[second] = registers[source].chunk(2, -1)
+
     def run_equal(registers: Registers) -> None:
-        for out, piece in zip(outs, registers[source].chunk(len(outs), -1), strict=True):
+        for out, piece in zip(outs, registers[source].chunk(count, -1), strict=True):
             registers[out] = piece
 
     def run(registers: Registers) -> None:
         block = registers[source].size(-1) // total
-        pieces = registers[source].split([block * count for count in split.blocks], -1)
-        for out, piece in zip(outs, pieces, strict=True):
+        sizes = [block * count for count in split.blocks]
+        for out, piece in zip(outs, registers[source].split_with_sizes(sizes, -1), strict=True):
             registers[out] = piece
 
-    return run_equal if len(set(split.blocks)) == 1 else run
+    if len(set(split.blocks)) > 1:
+        return run
+    return run_halves if count == 2 else run_equal
 
 
 def _multiply_add(total: Tensor | None, value: Tensor, weight: Tensor) -> Tensor:

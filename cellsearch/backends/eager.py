@@ -35,7 +35,7 @@ class EagerSequence:
             registers[register] = number
         if program.x is not None:
             registers[program.x] = rows
-        actions = Actions(tensors, rows)
+        actions = Actions(program, tensors, rows)
         for instruction in (*program.constants, *program.before):
             actions.action(instruction)(registers)
         streams = [registers[register] for register in program.streamed]
@@ -66,9 +66,9 @@ class EagerSequence:
                 registers[register] = value
             for action in actions:
                 action(registers)
-            new = tuple(registers[register] for register in updates)
+            new = tuple([registers[register] for register in updates])
             if repeat:
                 new = tuple(full(value, state[0], tuple(state[0].shape)) for value in new)
-            return new, tuple(registers[register] for register in saved)
+            return new, tuple([registers[register] for register in saved])
 
         return step

@@ -24,8 +24,8 @@ class TorchMath:
     maximum, minimum, where = torch.maximum, torch.minimum, torch.where
 
 
-def torch_function(name: str) -> Function:
-    """Return a function of tensors that computes an operator.
+def torch_function(name: str, count: int) -> Function:
+    """Return a function of `count` tensors that computes an operator.
 
     Operators with an infix sign also take Python numbers as arguments; all others need tensors.
     """
@@ -34,7 +34,7 @@ def torch_function(name: str) -> Function:
     row = OPERATORS[name]
     if row.infix is not None:
         binary = _INFIX[row.infix]
-        return binary if row.arity == (2, 2) else lambda a, b, *c: reduce(binary, c, binary(a, b))
+        return binary if count == 2 else lambda *args: reduce(binary, args)
     if row.torch is None:
         return partial(row.formula, TorchMath)
     return _named(row)
