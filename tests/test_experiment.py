@@ -25,7 +25,7 @@ def test_quickstart_is_found_by_name() -> None:
     assert [task.name for task in found.task] == ["text", "adding"]
     assert found.task[0].settings == {"alphabet": "letters", "length": 20}
     assert found.evaluation.memory == 2 * 1024**3
-    assert found.fidelity.rungs == (100, 300)
+    assert found.fidelity.rungs == (80, 200)
     assert found.budget.baselines == ("rnn", "lstm", "gru", "mingru")
 
 
