@@ -79,7 +79,7 @@ class Driver:
             "message": message,
         }
         self._commit(Row("meta", ("done",), done))
-        self._tally.begin("done", None, notice=message)
+        self._tally.end(message)
 
     def close(self) -> None:
         """Let go of the workers."""

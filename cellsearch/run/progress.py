@@ -75,6 +75,10 @@ class Tally:
         """Count a training of a finalist."""
         self._show(replace(self._now, done=self._now.done + 1))
 
+    def end(self, notice: str = "") -> None:
+        """Say that the run is done; the counts of the last phase stay."""
+        self._show(replace(self._now, phase="done", notice=notice))
+
     def _show(self, progress: Progress) -> None:
         self._now = progress
         self._watch(progress)

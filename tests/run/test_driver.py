@@ -219,6 +219,7 @@ def test_what_is_watched_adds_up(tmp_path: Path) -> None:
     )
     assert set(last.baselines) == {"lstm", "gru"}
     assert seen[-1].phase == "done"
+    assert seen[-1].done == seen[-1].total == seen[-2].total
 
 
 def test_baselines_without_any(tmp_path: Path) -> None:
