@@ -8,12 +8,12 @@ import numpy as np
 
 from cellsearch.errors import TaskError
 from cellsearch.tasks import archive
-from cellsearch.tasks.base import Array, Examples, Split, Task
+from cellsearch.tasks.base import Array, Examples
+from cellsearch.tasks.finite import FiniteTask
 from cellsearch.tasks.parts import deal
 from cellsearch.tasks.samples import Samples
 from cellsearch.tasks.settings import (
     check_digest,
-    check_split,
     digest,
     entropy,
     file_path,
@@ -21,14 +21,13 @@ from cellsearch.tasks.settings import (
     refuse,
     whole,
 )
-from cellsearch.tasks.stream import Stream, permutation
 
 MAX_SEED = 2**63 - 1
 LARGEST = 1e30  # of a scaled number; far inside what float32 holds
 
 
 @final
-class ArraysTask(Task):
+class ArraysTask(FiniteTask):
     """Learn what arrays show: a class or quantities for each sequence, or for each step.
 
     `Task.from_arrays` makes one from arrays in memory; the setting `path` from an .npz file. In
@@ -99,7 +98,7 @@ class ArraysTask(Task):
 
         count = len(samples.inputs)
         groups = np.arange(count) if samples.groups is None else samples.groups
-        self._rows = deal(groups, self.seed)
+        self._share_out(deal(groups, self.seed), ("arrays", self.seed))
         self.input_size = samples.inputs.shape[2]
         counted = samples.counted()
         self._mean, self._scale = _scaling(samples.inputs, counted, self._rows["training"], "X")
@@ -111,22 +110,11 @@ class ArraysTask(Task):
             mean = self._learn_quantities(counted)
             target = {"target_mean": _listed(mean), "target_scale": _listed(self._target_scale)}
             self.encoding = {**scaling, **target}
-        self._stream = Stream(len(self._rows["training"]), permutation, ("arrays", self.seed))
-
-    def training(self, seed: int, start: int, count: int) -> Examples:
-        """Return a stretch of the stream; inputs are (count, steps, features), scaled."""
-        (order,) = self._stream.take(seed, start, count)
-        return self._examples(self._rows["training"][order])
-
-    def held_out(self, split: Split, seed: int) -> Examples:
-        """Return the samples of the split, scaled; they do not depend on the seed."""
-        del seed
-        return self._examples(self._rows[check_split(self.name, split)])
 
     def metric(self, loss: float, predictions: Array, examples: Examples) -> float:
         """Return the share of right answers, or the root mean squared error in y's own unit."""
         if self.objective == "classification":
-            return Task.metric(self, loss, predictions, examples)
+            return super().metric(loss, predictions, examples)
         errors = (predictions.astype(np.float64) - examples.targets) * self._target_scale
         if self.readout == "each":
             errors = errors[examples.counted()]

@@ -8,13 +8,13 @@ from typing import Any, final
 import numpy as np
 
 from cellsearch.errors import TaskError
-from cellsearch.tasks.base import SPLITS, Array, Examples, Split, Task
-from cellsearch.tasks.settings import calibrated_loss, check_split, choice, generator
-from cellsearch.tasks.stream import Stream, permutation
+from cellsearch.tasks.base import SPLITS, Array, Examples
+from cellsearch.tasks.finite import FiniteTask
+from cellsearch.tasks.settings import calibrated_loss, choice, generator
 
 
 @final
-class DigitsTask(Task):
+class DigitsTask(FiniteTask):
     """Name the handwritten digit that is shown row by row, or pixel by pixel.
 
     Alpaydin & Kaynak 1998, "Optical recognition of handwritten digits",
@@ -45,18 +45,7 @@ class DigitsTask(Task):
         self.input_size = 8 if self.by == "row" else 1
         images, self._labels = _load()
         self._images = images.reshape(len(images), -1, self.input_size)
-        self._rows = _split(self._labels)
-        self._stream = Stream(len(self._rows["training"]), permutation, (self.name,))
-
-    def training(self, seed: int, start: int, count: int) -> Examples:
-        """Return a stretch of the stream: inputs (count, steps, pixels), targets (count,)."""
-        (order,) = self._stream.take(seed, start, count)
-        return self._examples(self._rows["training"][order])
-
-    def held_out(self, split: Split, seed: int) -> Examples:
-        """Return the images of the split; they do not depend on the seed."""
-        del seed
-        return self._examples(self._rows[check_split(self.name, split)])
+        self._share_out(_split(self._labels), (self.name,))
 
     def describe(self) -> dict[str, Any]:
         """Return the name and how the images are read."""

@@ -66,17 +66,7 @@ def test_gradients_are_the_slopes_of_the_values(full: bool) -> None:
         cell, given = drawn(seed, smooth=True)
         for backend in ("eager", "reference"):
             function = make_sequence(cell, backend)
-
-            def run(*leaves: torch.Tensor, function=function, given=given) -> tuple:  # type: ignore[no-untyped-def, type-arg]
-                count = 1 + len(given.states)
-                output, last = function(
-                    list(leaves[count:]), leaves[0], given.sizes, leaves[1:count], given.reverse
-                )
-                return tuple(value for value in (output, *last) if value.requires_grad)
-
-            assert torch.autograd.gradcheck(
-                run, given.leaves, check_undefined_grad=False, fast_mode=not full
-            ), f"seed {seed}\n{cell}"
+            assert given.gradcheck(function, thorough=full), f"seed {seed}\n{cell}"
 
 
 def test_eager_can_be_differentiated_twice() -> None:

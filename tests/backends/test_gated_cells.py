@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import cache
 
 import pytest
-import torch
 from disguises import disguise
 from random_cells import seeded
 from sequences import largest_difference, trial
@@ -36,17 +35,7 @@ def test_gradients_of_gated_cells_are_the_slopes_of_the_values(full: bool) -> No
         cell = gated(seed)
         given = trial(cell, seeded(seed))
         function = make_sequence(cell, "eager")
-        count = 1 + len(given.states)
-
-        def run(*leaves: torch.Tensor, function=function, given=given, count=count) -> tuple:  # type: ignore[no-untyped-def, type-arg]
-            output, last = function(
-                list(leaves[count:]), leaves[0], given.sizes, leaves[1:count], given.reverse
-            )
-            return tuple(value for value in (output, *last) if value.requires_grad)
-
-        assert torch.autograd.gradcheck(
-            run, given.leaves, check_undefined_grad=False, fast_mode=not full
-        ), f"seed {seed}\n{cell}"
+        assert given.gradcheck(function, thorough=full), f"seed {seed}\n{cell}"
 
 
 def test_print_parse_print_of_gated_cells(full: bool) -> None:

@@ -38,6 +38,20 @@ class Trial:
         results = {"output": output, **dict(zip(self.states, last, strict=True))}
         return results | self.gradients(results)
 
+    def gradcheck(self, function: SequenceFunction, *, thorough: bool) -> bool:
+        """Whether the gradients are the slopes of the values; thorough: each one by itself."""
+        count = 1 + len(self.states)
+
+        def run(*leaves: Tensor) -> tuple[Tensor, ...]:
+            output, last = function(
+                list(leaves[count:]), leaves[0], self.sizes, leaves[1:count], self.reverse
+            )
+            return tuple(value for value in (output, *last) if value.requires_grad)
+
+        return torch.autograd.gradcheck(
+            run, self.leaves, check_undefined_grad=False, fast_mode=not thorough
+        )
+
     def gradients(self, results: Results) -> Results:
         total = torch.zeros((), dtype=torch.float64)
         for name in sorted(results):
