@@ -3,6 +3,7 @@
 import os
 import signal
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -119,7 +120,20 @@ def test_a_second_process_is_locked_out_and_readers_are_not(tmp_path: Path) -> N
     assert open_run(tmp_path / "run").status == "done"
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+STOPS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+
+
+@pytest.fixture
+def heard() -> Iterator[None]:
+    """Signals as in the foreground; a job in the background of a script may ignore them."""
+    before = {number: signal.signal(number, signal.default_int_handler) for number in STOPS}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("heard")
+@pytest.mark.parametrize("number", STOPS)
 @pytest.mark.parametrize("phase", ["baselines", "search", "finals"])
 def test_a_signal_stops_and_the_run_goes_on(tmp_path: Path, number: int, phase: str) -> None:
     expected = table(run(tmp_path / "undisturbed"))
@@ -136,6 +150,7 @@ def test_a_signal_stops_and_the_run_goes_on(tmp_path: Path, number: int, phase: 
     assert table(run(tmp_path / "run")) == expected
 
 
+@pytest.mark.usefixtures("heard")
 def test_a_signal_during_an_evaluation_is_not_the_candidates_failure(tmp_path: Path) -> None:
     signals = Signals()
 
