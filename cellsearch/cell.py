@@ -59,7 +59,9 @@ class Cell:
         except UnicodeDecodeError:
             raise CellError(f"{path}: not UTF-8 text; expected a cell file") from None
         except CellError as error:
-            raise CellError(f"{path}: {error}") from None
+            settings = Path(path).suffix == ".toml"
+            hint = "; a .toml file holds a space or an experiment, not a cell" if settings else ""
+            raise CellError(f"{path}: {error}{hint}") from None
 
     @classmethod
     def from_graph(cls, graph: nx.MultiDiGraph) -> Cell:

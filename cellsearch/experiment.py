@@ -134,7 +134,8 @@ def load_experiment(
     try:
         return Experiment.model_validate_json(json.dumps(data), strict=True)
     except ValidationError as error:
-        raise ExperimentError(f"{label}: {_explain(error)}") from None
+        origin = _override_of(_key(error), overrides) or label
+        raise ExperimentError(f"{origin}: {_explain(error)}") from None
 
 
 def _find(source: str | Path) -> Path:
@@ -237,10 +238,24 @@ def _value(text: str) -> Any:
         return text
 
 
+def _override_of(key: str, overrides: Sequence[str]) -> str | None:
+    """Return the last ``--set KEY=VALUE`` that set this key, a part of it, or all around it."""
+    for override in reversed(overrides):
+        name = override.partition("=")[0].strip()
+        if f"{key}.".startswith(f"{name}.") or (key and f"{name}.".startswith(f"{key}.")):
+            return f"--set {override}"
+    return None
+
+
+def _key(error: ValidationError) -> str:
+    """Return the dotted key of the first error; empty for the experiment as a whole."""
+    return ".".join(str(part) for part in error.errors(include_url=False)[0]["loc"])
+
+
 def _explain(error: ValidationError) -> str:
     """Return the first error as ``key: expected ..., found ...``, in one line."""
     first = error.errors(include_url=False)[0]
-    key = ".".join(str(part) for part in first["loc"])
+    key = _key(error)
     kind, context = first["type"], first.get("ctx", {})
     if kind == "extra_forbidden":
         known = _known_keys(first["loc"][:-1])

@@ -14,6 +14,8 @@ from cellsearch.shell import CellShell, Description, RecurrentShell, States
 
 def describe(cell: Cell) -> Description:
     """Return what the modules' shell has to know of a cell."""
+    if not isinstance(cell, Cell):  # the first thing that both modules do
+        raise TypeError(f"expected a Cell, found {cell!r:.80}; known cells are in cellsearch.zoo")
     tensors = learned_tensors(cell.normal)
     return Description(
         states=cell.states,

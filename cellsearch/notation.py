@@ -153,8 +153,10 @@ class _Reader:
             )
         if isinstance(tree, ast.Call) and isinstance(tree.func, ast.Name):
             return self._call(tree, tree.func.id, where, depth)
+        power = isinstance(tree, ast.BinOp) and isinstance(tree.op, ast.Pow)
+        found = "unexpected '**', for a square say square(...); " if power else ""
         raise CellError(
-            f"{where}: expected a name, a number, + - * / or an operator such as tanh(...)"
+            f"{where}: {found}expected a name, a number, + - * / or an operator such as tanh(...)"
         )
 
     def _name(self, name: str, where: str) -> int:
@@ -194,7 +196,8 @@ class _Reader:
         count = len(tree.args)
         if count < low or (high is not None and count > high):
             expected = f"{low}" if low == high else f"at least {low}"
-            raise CellError(f"{where}: {op} takes {expected} arguments, found {count}")
+            plural = "" if low == 1 else "s"
+            raise CellError(f"{where}: {op} takes {expected} argument{plural}, found {count}")
         attributes = _attributes(tree, op, where)
         # The owner is named before its arguments: the outermost linear of `i` is `i`.
         owner = "" if row is not None and not row.owns_tensors else self._owner(where)

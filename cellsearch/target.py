@@ -59,14 +59,15 @@ def resolve(text: str, which: str | None = None) -> Target:
 
 
 def _of_run(folder: Path, which: str) -> Target:
-    from cellsearch.run import Finalist, open_run
+    from cellsearch.run import Baseline, Finalist, open_run
 
     run = open_run(folder)
     found = run.find(which)
     known = {finalist.cell_id: finalist for finalist in run.finalists}
     finalist = found if isinstance(found, Finalist) else known.get(found.cell_id)
     if finalist is None:
-        return Target(found.cell, which, run)
+        name = found.name if isinstance(found, Baseline) else f"candidate-{found.index}"
+        return Target(found.cell, name, run)
     replicates: dict[str, int] = {}
     for task in finalist.losses:
         # The replicate with the lowest loss: any would do, and one has to be taken.

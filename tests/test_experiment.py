@@ -139,6 +139,29 @@ def test_refusals_name_the_key_in_one_line(override: str, message: str | None) -
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("overrides", "expected"),
+    [
+        (["budget.candidate=5"], "--set budget.candidate=5: budget.candidate: unknown key"),
+        (["evaluation.steps=5", "evaluation.steps=x"], "--set evaluation.steps=x: evaluation.st"),
+        (["evaluation={steps='x'}"], "--set evaluation={steps='x'}: evaluation.steps: expected"),
+        (["fidelity.rungs=[1,'x']"], "--set fidelity.rungs=[1,'x']: fidelity.rungs.1: expected"),
+        (["space.path=x"], "--set space.path=x: space: expected either 'name' or 'path'"),
+        (["budget.hours=1"], "mine.toml: budget.candidate: unknown key"),
+    ],
+)
+def test_the_file_is_not_blamed_for_what_was_set(
+    tmp_path: Path, overrides: list[str], expected: str
+) -> None:
+    text = "[space]\nname = 'gated'\n[[task]]\nname = 'adding'\n"
+    if overrides == ["budget.hours=1"]:
+        text += "[budget]\ncandidate = 3\n"
+    with pytest.raises(ExperimentError) as caught:
+        load_experiment(write(tmp_path, text), overrides)
+    assert expected in str(caught.value)
+    assert ("mine.toml" in expected) == ("mine.toml" in str(caught.value))
+
+
 def test_two_spaces_are_refused() -> None:
     with pytest.raises(ExperimentError, match="either 'name' or 'path'"):
         load_experiment(SHORT | {"space": {"name": "gated", "path": "x.toml"}})

@@ -92,7 +92,7 @@ def test_strategies_import_neither_torch_nor_ray() -> None:
 
 
 LAYERS = [
-    {"errors", "seeds", "resources", "statistics", "plugins"},
+    {"errors", "files", "seeds", "resources", "statistics", "plugins"},
     {"operators", "graph", "canonical", "normal", "notation", "printing", "shapes", "cell"},
     {"known", "zoo", "space", "strategies", "tasks", "lowering", "shell", "network"},
     {"backends", "layers", "width", "model", "export", "inspection"},

@@ -350,6 +350,13 @@ def test_sizes_that_cannot_be_are_refused() -> None:
         Recurrent(known("lstm"), 3, 4)(torch.zeros(2, 3), torch.zeros(1, 4))
 
 
+@pytest.mark.parametrize("module", [Recurrent, RecurrentCell])
+def test_a_name_is_no_cell(module: Callable[..., object]) -> None:
+    expected = "expected a Cell, found 'gru'; known cells are in cellsearch.zoo"
+    with pytest.raises(TypeError, match=expected):
+        module("gru", 16, 32)
+
+
 def test_a_layer_says_what_it_is() -> None:
     cell = known("gru")
     assert cell.id in repr(Recurrent(cell, 3, 4, num_layers=2))

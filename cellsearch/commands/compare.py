@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from cellsearch.commands.options import add_task, positive, read_task
+
+if TYPE_CHECKING:
+    from cellsearch.settings import EvaluationTable
+    from cellsearch.target import Target
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,9 +22,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "cells", nargs="+", metavar="CELL", help="a cell file, known cell or RUN:best"
     )
     add_task(parser)
-    parser.add_argument("--parameters", type=positive, default=10_000, metavar="N")
     parser.add_argument("--seeds", type=positive, default=5, metavar="K")
-    parser.add_argument("--steps", type=positive, default=400, metavar="N", help="training steps")
+    settings = parser.add_argument_group("training", "by default as the run of RUN:best")
+    settings.add_argument("--parameters", type=positive, metavar="N", help="at most so many")
+    settings.add_argument("--steps", type=positive, metavar="N", help="training steps")
+    settings.add_argument(
+        "--learning-rates", type=_rates, metavar="R,R", help="each cell takes the better one"
+    )
     parser.add_argument("--json", action="store_true", help="plain JSON")
 
 
@@ -26,31 +37,58 @@ def run(options: argparse.Namespace) -> None:
     from cellsearch.commands.show import show_comparison
     from cellsearch.compare import compare
     from cellsearch.run import record_reading
-    from cellsearch.settings import EvaluationTable
     from cellsearch.target import resolve
 
     targets = [resolve(text) for text in options.cells]
     task = read_task(options.task)
     watched = sys.stderr.isatty()
+    evaluation = _evaluation(options, targets)
     found = compare(
         [(target.name, target.cell) for target in targets],
         task,
-        evaluation=EvaluationTable(
-            parameters=options.parameters,
-            max_hidden_size=options.parameters,  # parameters are the limit, nothing else is
-            max_operations=sys.maxsize,
-            steps=options.steps,
-            timeout=86_400.0,
-        ),
+        evaluation=evaluation,
         seeds=options.seeds,
         progress=lambda text: print(text, file=sys.stderr) if watched else None,
     )
     if options.json:
         print(json.dumps([one.to_json() for one in found], indent=2))
     else:
-        show_comparison(found, task)
+        show_comparison(found, task, evaluation)
     for target in targets:
         if target.run is not None:
             scores = next(one.scores for one in found if one.cell == target.cell)
             reading = {"by": "compare", "cell_id": target.cell.id, "task": task.describe()}
             record_reading(target.run.folder, {**reading, "scores": list(scores)})
+
+
+def _evaluation(options: argparse.Namespace, targets: Sequence[Target]) -> EvaluationTable:
+    """Return how to train: as the first run among the targets did, unless an option says else."""
+    from cellsearch.settings import EvaluationTable
+
+    runs = [target.run for target in targets if target.run is not None]
+    base = runs[0].experiment.evaluation if runs else EvaluationTable()
+    given = {
+        "parameters": options.parameters,
+        "steps": options.steps,
+        "learning_rates": options.learning_rates,
+    }
+    changed = {key: value for key, value in given.items() if value is not None}
+    return base.model_copy(
+        update={
+            **changed,
+            # Parameters are the limit, nothing else is; and it is the user who waits.
+            "max_hidden_size": changed.get("parameters", base.parameters),
+            "max_operations": sys.maxsize,
+            "timeout": 86_400.0,
+        }
+    )
+
+
+def _rates(text: str) -> tuple[float, ...]:
+    try:
+        rates = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        rates = ()
+    if not rates or not all(0 < rate < math.inf for rate in rates):
+        raise argparse.ArgumentTypeError(f"expected numbers such as 0.003,0.01, found {text!r}")
+    return rates

@@ -27,7 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Write the file."""
-    from cellsearch.export import SUFFIXES, write
+    from cellsearch.export import SUFFIXES
+    from cellsearch.files import check_new, write
     from cellsearch.target import resolve
 
     path: Path = options.to
@@ -35,36 +36,58 @@ def run(options: argparse.Namespace) -> None:
         raise CellSearchError(
             f"{path}: unknown format {path.suffix!r}; expected one of {', '.join(SUFFIXES)}"
         )
+    check_new(path)
     target = resolve(options.target, options.cell)
-    if path.suffix == ".safetensors":
-        file = _weights(target, options.target, options.task)
-        write(path, file.read_bytes())
+    with_weights = options.weights or path.suffix == ".safetensors"
+    task = _task(target, options) if with_weights else None
+    if task is not None and path.suffix == ".safetensors":
+        write(path, target.weights[task].read_bytes())
         print(f"{target.name}: weights written to {path}")
-        return
+    else:
+        what = _write_source(target, task, path)
+        print(f"{target.name}: written to {path}: {what}; needs torch only")
+    if task is not None:
+        print(f"weights: {_origin(target, task)}")
+
+
+def _write_source(target: Target, task: str | None, path: Path) -> str:
+    """Write the cell as Python, with the weights of a task or without; return what is in it."""
     from cellsearch.export.source import class_name, export_source
+    from cellsearch.files import write
     from cellsearch.trained import Trained
 
     name, trained, note = class_name(path.stem), None, ""
-    if options.weights:
-        found = Trained.read(_weights(target, options.target, options.task))
+    if task is not None:
+        found = Trained.read(target.weights[task])
         trained = found.constructor_arguments()
         note = f"Weights: trained on task {found.task}, hidden_size {found.hidden_size}."
     write(path, export_source(target.cell, name, trained, note).encode())
-    what = f"{name}, {name}Cell" + (", load_layer(), load_network()" if options.weights else "")
-    print(f"{target.name}: written to {path}: {what}; needs torch only")
+    return f"{name}, {name}Cell" + (", load_layer(), load_network()" if trained else "")
 
 
-def _weights(target: Target, text: str, task: str | None) -> Path:
+def _task(target: Target, options: argparse.Namespace) -> str:
+    """Return the task whose weights are taken: the one that is named, or the first there is."""
+    text, task = options.target, options.task
     if not target.weights:
         raise CellSearchError(
             f"{text}: {target.name} has no trained weights; finalists of a finished run have, and "
             f"`cellsearch train {text} --task TASK --to DIR` makes some"
         )
     if task is None:
-        return next(iter(target.weights.values()))
+        return next(iter(target.weights))
     if task not in target.weights:
         raise CellSearchError(
             f"{text}: no weights for task {task!r}{nearest(task, target.weights)}; "
             f"there are some for {', '.join(target.weights)}"
         )
-    return target.weights[task]
+    return str(task)
+
+
+def _origin(target: Target, task: str) -> str:
+    """Say which of the weights that there are have been taken."""
+    text = f"task {task}"
+    trainings = 1 if target.run is None else target.run.experiment.final.replicates
+    if trainings > 1:
+        text += f", of {trainings} trainings the one with the lowest loss on the selection split"
+    others = [f"{other} (--task {other})" for other in target.weights if other != task]
+    return text + (f"; also there: {', '.join(others)}" if others else "")

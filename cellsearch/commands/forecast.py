@@ -20,6 +20,7 @@ from cellsearch.training import Training, one_thread
 from cellsearch.width import fit_hidden_size, model_parameters
 
 _TIMED_STEPS = 8
+_LOSSES = {"classification": "cross entropy in nats", "regression": "mean squared error"}
 
 
 def show_forecast(experiment: Experiment, workers: int | None, run: Path | None = None) -> None:
@@ -51,8 +52,8 @@ def show_forecast(experiment: Experiment, workers: int | None, run: Path | None 
     )
     for task in tasks:
         out.print(
-            f"task {task.name}: {task.unit}; chance is a loss of {task.chance:.4g}, solved "
-            f"{task.solved:.4g}"
+            f"task {task.name}: judged in {task.unit}; a {_LOSSES[task.objective]} of "
+            f"{task.chance:.4g} is chance, {task.solved:.4g} is solved"
         )
     table = Table("baseline", *(f"{task.name}: hidden, parameters, ms a step" for task in tasks))
     seconds = []  # of one training step on every task, per baseline
@@ -71,10 +72,10 @@ def show_forecast(experiment: Experiment, workers: int | None, run: Path | None 
         out.print("No estimate: it needs baselines to time and a number of candidates.")
         return
     steps = _steps(experiment, len(seconds))
-    minutes = steps * sum(seconds) / len(seconds) / count / 60
+    minutes = max(1, round(steps * sum(seconds) / len(seconds) / count / 60))
     out.print(
         f"{steps:,} training steps on every task with {count} worker{'s' if count != 1 else ''}: "
-        f"about {minutes:.0f} minutes, more or less by half; finals: "
+        f"about {minutes} minute{'s' if minutes != 1 else ''}, more or less by half; finals: "
         f"{final.candidates} cells, the best of the control and {len(seconds)} baselines, "
         f"{final.replicates} times each"
     )

@@ -5,7 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cellsearch.cell import Cell
+    from cellsearch.trained import Trained
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,7 +31,8 @@ def run(options: argparse.Namespace) -> None:
 
     one_cell = options.cell is not None or options.equations or options.draw is not None
     folder = Path(options.target)
-    if folder.is_dir() and not one_cell and not _is_training(folder):
+    trained = _training(folder)
+    if folder.is_dir() and not one_cell and trained is None:
         _inspect_run(folder, options.json)
         return
     target = resolve(options.target, options.cell)
@@ -36,19 +41,25 @@ def run(options: argparse.Namespace) -> None:
 
         draw_to(target.cell, options.draw)
     if options.json:
-        print(json.dumps(_cell_json(target.cell, options.equations), indent=2))
+        print(json.dumps(_cell_json(target.cell, options.equations, trained), indent=2))
         return
     from cellsearch.commands.show import show_cell
 
-    show_cell(target.cell, target.name, equations=options.equations)
+    show_cell(target.cell, target.name, equations=options.equations, trained=trained)
     if options.draw is not None:
         print(f"drawn to {options.draw}")
 
 
-def _is_training(folder: Path) -> bool:
+def _training(folder: Path) -> Trained | None:
+    """Return what `train` left in a folder; None if it is no such folder."""
     from cellsearch.target import WEIGHTS_FILE
 
-    return (folder / WEIGHTS_FILE).is_file()
+    path = folder / WEIGHTS_FILE
+    if not path.is_file():
+        return None
+    from cellsearch.trained import Trained  # loads torch, which a known cell does without
+
+    return Trained.read(path)
 
 
 def _inspect_run(folder: Path, as_json: bool) -> None:
@@ -62,10 +73,15 @@ def _inspect_run(folder: Path, as_json: bool) -> None:
         show_run(found, candidates=True)
 
 
-def _cell_json(cell: Any, equations: bool) -> dict[str, Any]:
+def _cell_json(cell: Cell, equations: bool, trained: Trained | None) -> dict[str, Any]:
     from cellsearch.inspection.summary import summarise
 
-    found = {"cell": cell.text, **summarise(cell)}
+    found: dict[str, Any] = {"cell": cell.text}
+    if trained is None:
+        found |= summarise(cell)
+    else:
+        found |= summarise(cell, trained.input_size, trained.hidden_size)
+        found |= {"task": trained.task, "layers": trained.layers}
     if equations:
         from cellsearch.inspection.equations import equations as latex_equations
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
+from rich.console import Console, JustifyMethod
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -16,8 +18,10 @@ if TYPE_CHECKING:
     from cellsearch.cell import Cell
     from cellsearch.compare import Contestant
     from cellsearch.run import Run
+    from cellsearch.settings import EvaluationTable
     from cellsearch.statistics import Interval
     from cellsearch.tasks import Task
+    from cellsearch.trained import Trained
 
 _WIDTH_ELSEWHERE = 100  # of lines in files and pipes
 
@@ -61,50 +65,87 @@ def show_run(run: Run, candidates: bool = False) -> None:
     out.print(f"\n{run.verdict()}")
     if run.best is not None:
         folder = shlex.quote(str(run.folder))
-        out.print(f"\ncellsearch export {folder} --to best.py --weights   # takes it away")
+        out.print("\nTo take it away:", style="dim")
+        out.print(f"cellsearch export {folder} --to best.py --weights", soft_wrap=True)
 
 
-def show_cell(cell: Cell, name: str, equations: bool) -> None:
-    """Print a cell as text with what there is to say of it."""
+def show_cell(cell: Cell, name: str, equations: bool, trained: Trained | None = None) -> None:
+    """Print a cell as text with what there is to say of it, and what it was trained as."""
     from cellsearch.inspection.equations import plain_equations
     from cellsearch.inspection.summary import render_cell
 
     out = console()
     out.print(f"{name}\n", style="bold")
-    out.print(render_cell(cell, 64, 64))
+    if trained is None:
+        out.print(render_cell(cell, 64, 64))
+    else:
+        out.print(render_cell(cell, trained.input_size, trained.hidden_size))
+        layers = _counted(trained.layers, "layer")
+        weights = sum(tensor.numel() for tensor in trained.tensors.values())
+        out.print(f"\nTrained on task {trained.task}: {layers}, {weights:,} weights in all")
     if equations:
         out.print()
         for line in plain_equations(cell):
             out.print(line, soft_wrap=True)
 
 
-def show_comparison(found: Sequence[Contestant], task: Task) -> None:
+def show_comparison(found: Sequence[Contestant], task: Task, evaluation: EvaluationTable) -> None:
     """Print contestants, best first, each with its paired difference to the one named first."""
     out = console()
     first = next(one.name for one in found if one.gain is None)
-    seeds = len(found[0].scores)
-    out.print(f"Test split of task {task.name}, {seeds} paired seeds (score: lower is better)")
-    unit, gain = task.unit.replace(" ", "\n"), f"gain over\n{first}"
-    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1))
-    for head in ("cell", "score", "95 % interval", unit, gain, "95 % interval", "params"):
-        table.add_column(Text(head), justify="left" if head == "cell" else "right", no_wrap=True)
-    for one in found:
-        spread = one.interval
-        table.add_row(
-            one.name,
-            f"{spread.mean:.4f}",
-            _ends(spread),
-            "-" if one.metric is None else f"{one.metric:.4f}",
-            "" if one.gain is None else f"{one.gain.mean:+.4f}",
-            "" if one.gain is None else _ends(one.gain, sign="+"),
-            str(one.parameters),
-        )
+    seeds = _counted(len(found[0].scores), "paired seed")
+    out.print(f"Test split of task {task.name}, {seeds} (score: lower is better)")
+    columns = _comparison(found, first, task)
+    kept, table = list(columns), _table(columns)
+    for head in ("params", task.unit, "95 % interval"):  # dropped in this order, for want of room
+        if Measurement.get(out, out.options.update(max_width=10_000), table).maximum <= out.width:
+            break
+        kept.remove(head)
+        table = _table({name: columns[name] for name in kept})
     out.print(table)
+    if len(kept) < len(columns):
+        hidden = ", ".join(name for name in columns if name not in kept)
+        out.print(f"no room for {hidden}: use a wider terminal or --json")
+    tried = " and ".join(f"{rate:g}" for rate in evaluation.learning_rates)
+    taken = ", ".join(
+        f"{one.name} {one.learning_rate:g}" for one in found if one.learning_rate is not None
+    )
+    out.print(f"{evaluation.steps:,} training steps; learning rates tried: {tried}; taken: {taken}")
     for one in found:
         if one.failures:
-            out.print(f"{one.name}: {one.failures} trainings failed, each counts as 1")
+            failed = _counted(one.failures, "training")
+            out.print(f"{one.name}: {failed} failed, counted as a score of 1")
         if one.gain is not None and one.gain.known and one.gain.contains_zero:
             out.print(f"{one.name} and {first} cannot be told apart: the interval contains zero")
+
+
+def _comparison(found: Sequence[Contestant], first: str, task: Task) -> dict[str, list[str]]:
+    """Return the columns of a comparison by their heads."""
+    gains = [one.gain for one in found]
+    return {
+        "cell": [one.name for one in found],
+        "score": [f"{one.interval.mean:.4f}" for one in found],
+        "95 % interval": [_ends(one.interval) for one in found],
+        task.unit: ["-" if one.metric is None else f"{one.metric:.4f}" for one in found],
+        f"gain over {first}": ["" if gain is None else f"{gain.mean:+.4f}" for gain in gains],
+        "its 95 % interval": ["" if gain is None else _ends(gain, sign="+") for gain in gains],
+        "params": [str(one.parameters) for one in found],
+    }
+
+
+def _table(columns: Mapping[str, Sequence[str]]) -> Table:
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 2, 0, 0))
+    for head in columns:
+        lines = "\n".join(textwrap.wrap(head, 10, break_long_words=False))
+        justify: JustifyMethod = "left" if head == "cell" else "right"
+        table.add_column(Text(lines), justify=justify, no_wrap=True)
+    for row in zip(*columns.values(), strict=True):
+        table.add_row(*map(Text, row))
+    return table
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _ends(spread: Interval, sign: str = "") -> str:

@@ -31,16 +31,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Train and keep the weights, and what they gave on the test split."""
-    from cellsearch.export import write
+    from cellsearch.files import check_new, write
     from cellsearch.target import WEIGHTS_FILE, resolve
 
     target = resolve(options.target, options.cell)
     task = read_task(options.task)
     folder: Path = options.to
-    if folder.exists():
-        raise CellSearchError(
-            f"{folder}: exists already; nothing is written over, name a new folder"
-        )
+    check_new(folder)
     evaluation, weights = _train(target, task, options)
     test = _read_test_split(target, task, weights, options)
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import html
 import os
 import re
@@ -12,7 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cellsearch.errors import CellSearchError, DiskError
+from cellsearch.errors import CellSearchError
+from cellsearch.files import check_new, write
 from cellsearch.graph import Graph, Node
 from cellsearch.inspection.written import is_gate, targets, written
 from cellsearch.operators import OPERATORS
@@ -66,8 +66,8 @@ def draw(cell: Cell) -> str:
 def draw_to(cell: Cell, path: str | os.PathLike[str]) -> None:
     """Write a drawing of a cell to a file, SVG or PNG as its name ends.
 
-    Raises CellSearchError for another ending, a cell too large to be drawn, and where the file
-    cannot be written (DiskError where the disk is full).
+    Raises CellSearchError for another ending, a file that exists, a cell too large to be drawn,
+    and where the file cannot be written (DiskError where the disk is full).
     """
     path = Path(path)
     suffix = path.suffix.lower()
@@ -75,12 +75,8 @@ def draw_to(cell: Cell, path: str | os.PathLike[str]) -> None:
         raise CellSearchError(
             f"{path}: drawings are written to .svg or .png files; found the ending {suffix!r}"
         )
-    data = draw(cell).encode() if suffix == ".svg" else _render(cell, "png")
-    try:
-        path.write_bytes(data)
-    except OSError as error:
-        kind = DiskError if error.errno in (errno.ENOSPC, errno.EDQUOT) else CellSearchError
-        raise kind(f"{path}: {error.strerror}; the drawing was not written") from None
+    check_new(path)
+    write(path, draw(cell).encode() if suffix == ".svg" else _render(cell, "png"))
 
 
 def _render(cell: Cell, form: str) -> bytes:

@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 def summarise(cell: Cell, input_size: int = 64, hidden_size: int = 64) -> dict[str, Any]:
     """Return what a cell is, as plain JSON.
 
-    `nodes`, `parameters`, `products` (weight matrices that are multiplied in a step) and
-    `operations` (multiply-adds and elementwise operations of a step of one sequence) are those of
-    the normal form. `gates` are the values between 0 and 1 that multiply something: for each its
-    name, what it multiplies, and what its complement, 1 minus the gate, multiplies.
+    `nodes` (operators, as a space's limit counts them), `parameters`, `products` (weight matrices
+    that are multiplied in a step) and `operations` (multiply-adds and elementwise operations of a
+    step of one sequence) are those of the normal form. `gates` are the values between 0 and 1 that
+    multiply something: for each its name, what it multiplies, and what its complement, 1 minus the
+    gate, multiplies.
 
     Raises CellError if x enters elementwise operators and the sizes differ.
     """
@@ -30,7 +31,7 @@ def summarise(cell: Cell, input_size: int = 64, hidden_size: int = 64) -> dict[s
         "id": cell.id,
         "states": list(cell.states),
         "output": "output" if cell.has_output else "h",
-        "nodes": len(cell.normal.nodes),
+        "nodes": sum(node.op in OPERATORS for node in cell.normal.nodes),
         "input_size": input_size,
         "hidden_size": hidden_size,
         "parameters": cell.parameters(input_size, hidden_size),
@@ -55,9 +56,9 @@ def render_cell(cell: Cell, input_size: int = 64, hidden_size: int = 64) -> Rend
         ("id", facts["id"]),
         ("states", ", ".join(facts["states"])),
         ("output", facts["output"]),
-        ("nodes", str(facts["nodes"])),
+        ("nodes", f"{facts['nodes']} operators"),
         ("parameters", f"{facts['parameters']:,} ({sizes})"),
-        ("products", f"{facts['products']} matrices a step"),
+        ("products", f"{facts['products']} matri{'x' if facts['products'] == 1 else 'ces'} a step"),
         ("operations", f"{facts['operations']:,} a step"),
         *(("gate", _sentence(gate)) for gate in facts["gates"]),
     ):

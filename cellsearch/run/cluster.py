@@ -8,12 +8,14 @@ import os
 import secrets
 import shutil
 import signal
+import socket
 import sys
 import tempfile
 import threading
 import warnings
 from pathlib import Path
 from types import ModuleType
+from urllib.parse import urlsplit
 
 from cellsearch.errors import ClusterError
 from cellsearch.run import lock
@@ -24,6 +26,7 @@ OBJECT_STORE = 128 * 2**20  # bytes; all that passes through are jobs and the we
 _PREFIX = "cellsearch-ray-"
 _LOCK = "cellsearch-ray.lock"  # not the name of a run's lock: a run is never taken for leftovers
 _SET_BY_RAY = ("PYTHONBREAKPOINT", "RAY_CLIENT_MODE")  # in this process, and left there
+_ANSWER = 5.0  # seconds in which a cluster has to answer; Ray tries for more than a minute
 _MAX_TEMPORARY = 15  # characters; Ray's socket paths in it are 92 longer and may not exceed 107
 
 
@@ -49,6 +52,8 @@ class Cluster:
 
     def _start(self, workers: int, address: str | None) -> None:
         already = "ray" in sys.modules and bool(_import_ray().is_initialized())
+        if address is not None and not already:
+            _probe(address)
         for name in _SET_BY_RAY:
             self._environment.setdefault(name, os.environ.get(name))
         self._set("RAY_USAGE_STATS_ENABLED", "0")
@@ -160,6 +165,24 @@ def _closed_to_others() -> dict[str, str]:
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN": os.environ.get("RAY_AUTH_TOKEN") or secrets.token_hex(32),
     }
+
+
+def _probe(address: str) -> None:
+    """Raise ClusterError if the address is a host and a port at which nothing answers."""
+    try:
+        parts = urlsplit(address if "//" in address else f"//{address}")
+        host, port = parts.hostname, parts.port
+    except ValueError:  # Ray knows best what it makes of it
+        return
+    if host is None or port is None:  # a word such as "auto"
+        return
+    try:
+        socket.create_connection((host, port), timeout=_ANSWER).close()
+    except OSError as error:
+        raise ClusterError(
+            f"no Ray cluster at {address}: nothing answers there ({error.strerror or error}); "
+            "expected HOST:PORT as `ray start --head` prints it"
+        ) from None
 
 
 def _import_ray() -> ModuleType:

@@ -1,4 +1,4 @@
-"""The live block on a terminal while a run works; elsewhere its notices only."""
+"""What is shown while a run works: a live block on a terminal, elsewhere a line now and then."""
 
 from __future__ import annotations
 
@@ -23,8 +23,9 @@ _WINDOW = 60  # results over which the speed is taken
 class Display:
     """Shows a run's progress in one block that is redrawn; pass it as `progress` to `search`.
 
-    Use it as a context manager. Where standard error is not a terminal only notices are shown, a
-    line each. Wall clock is used here and only for what people see.
+    Use it as a context manager. Where standard error is not a terminal it writes lines instead: at
+    the begin of a phase, at every tenth of it, and every notice. Wall clock is used here and only
+    for what people see.
     """
 
     def __init__(self, console: Console | None = None) -> None:
@@ -33,6 +34,7 @@ class Display:
         self._now = Progress()
         self._began = time.monotonic()
         self._ends: deque[float] = deque(maxlen=_WINDOW)
+        self._tenth: tuple[str, int] | None = None  # of what phase the last line told
 
     def __enter__(self) -> Self:
         if self._console.is_terminal:
@@ -63,6 +65,8 @@ class Display:
             notice = Text(one_line(progress.notice), style="yellow")  # as it stands: no markup
             self._console.print(notice, highlight=False, soft_wrap=True)
         self._now = progress
+        if self._live is None:
+            self._say()
 
     def __rich__(self) -> Group:
         return Group(self._bar(), self._counts(), self._scores())
@@ -93,6 +97,24 @@ class Display:
         )
         return row
 
+    def _say(self) -> None:
+        """Write a line if a tenth of the phase has passed, not for what the store brought back."""
+        now = self._now
+        tenth = (now.phase, now.done // max(1, (now.total or 100) // 10))
+        if now.phase == "done" or tenth == self._tenth or 0 < now.done == now.restored:
+            return
+        self._tenth = tenth
+        parts = [f"{now.phase} {now.done}" + ("" if now.total is None else f"/{now.total}")]
+        if now.best is not None:
+            parts.append(f"best so far {now.best:.4f} (candidate {now.best_index})")
+        parts += self._speed()
+        self._console.print(", ".join(parts), highlight=False, soft_wrap=True)
+
+    def _speed(self) -> list[str]:
+        speed, left = self.per_minute(), self.time_left()
+        parts = [] if speed is None else [f"{speed:.1f} a minute"]
+        return parts if left is None else [*parts, f"{_duration(left)} left"]
+
     def _counts(self) -> Text:
         now = self._now
         parts = [
@@ -100,12 +122,7 @@ class Display:
             f"{now.stopped} stopped early",
             f"{now.duplicates} deduplicated",
         ]
-        speed, left = self.per_minute(), self.time_left()
-        if speed is not None:
-            parts.append(f"{speed:.1f} a minute")
-        if left is not None:
-            parts.append(f"{_duration(left)} left")
-        return Text("   ".join(parts), style="dim")
+        return Text("   ".join([*parts, *self._speed()]), style="dim")
 
     def _scores(self) -> Text:
         now = self._now

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -144,11 +145,28 @@ class Driver:
             self._wait()
         lag.finish(self._results)
         if last >= len(lag.asked):
+            folder = self._store.folder
             raise RunError(
-                f"{self._store.folder}: holds {last + 1} candidates, this budget ends after "
-                f"{len(lag.asked)}; a budget may grow, not shrink below what is done"
+                f"{folder}: holds {last + 1} candidates, this budget ends after {len(lag.asked)}; "
+                f"a budget may grow, not shrink below what is done; {self._least_budget()}"
+                f"look at the run with `cellsearch inspect {shlex.quote(str(folder))}`"
             )
         return step.message
+
+    def _least_budget(self) -> str:
+        """Say how to set the limits that are too small for what is stored, if any are."""
+        settings = self._setup.experiment
+        *earlier, last = sorted(self._stored)
+        copies = sum(self._stored[index].original is not None for index in earlier)
+        counted = [index for index in earlier if index <= last - settings.run.lag]
+        least = {  # with which the last one is still asked for
+            "candidates": last + 1 - copies,
+            "total_steps": 1 + sum(self._stored[index].result.steps for index in counted),
+        }
+        limits = {key: getattr(settings.budget, key) for key in least}
+        small = [key for key in least if limits[key] is not None and limits[key] < least[key]]
+        words = " ".join(f"--set budget.{key}={least[key]}" for key in small)
+        return f"give {words} or more, or " if words else ""
 
     def _take(self, candidate: Candidate, proposal: Proposal) -> None:
         """Find a result for a new proposal: stored, copied, refused, or by a worker."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 FAILED = 1.0  # the score of a training that failed: as if it had learnt nothing
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Finalist:
     """A cell of the final: a candidate of the run, or with index None a baseline.
 
@@ -71,6 +71,10 @@ class Finalist:
             ),
             folder=folder,
         )
+
+    def __repr__(self) -> str:
+        spread = self.interval
+        return f"<Finalist {self.name}: {spread.mean:.4f}, {spread.low:.4f} to {spread.high:.4f}>"
 
     @property
     def cell(self) -> Cell:

@@ -12,7 +12,7 @@ from cellsearch.errors import ClusterError, DiskError, ExperimentError, RunError
 from cellsearch.experiment import Experiment, load_experiment
 from cellsearch.run import machine
 from cellsearch.run.driver import BUDGET, Driver
-from cellsearch.run.lock import Lock
+from cellsearch.run.lock import ELSEWHERE, Lock
 from cellsearch.run.pool import Pool
 from cellsearch.run.progress import Progress, Watch, nobody
 from cellsearch.run.run import Run, open_run
@@ -20,6 +20,7 @@ from cellsearch.run.schema import Row
 from cellsearch.run.setup import Setup, prepare
 from cellsearch.run.signals import Interrupted, Signals
 from cellsearch.run.store import Store, make_folder
+from cellsearch.tasks import Task
 
 EVALUATE = "cellsearch.evaluation:evaluate"
 Table = Mapping[str, Any]
@@ -37,7 +38,7 @@ def search(
     name: str | None = None,
     space: str | Table | None = None,
     strategy: str | Table | None = None,
-    task: str | Table | Sequence[str | Table] | None = None,
+    task: str | Table | Task | Sequence[str | Table | Task] | None = None,
     evaluation: Table | None = None,
     fidelity: Table | None = None,
     budget: Table | None = None,
@@ -47,11 +48,11 @@ def search(
     """Search as an experiment says, and return the run.
 
     `source` is an experiment file, the name of one, or a mapping of its tables; or else the tables
-    are given as keywords, where a plain name stands for a table with that name. `run` is the
-    folder, ``runs/<name>-seed<N>`` if left out: an unfinished run in it goes on, a finished one is
-    returned, with a larger budget it goes on from there. `workers` is the number of Ray actors, one
-    a core (of this machine, or of the cluster at `address`) if left out; 0 evaluates in this
-    process, without Ray.
+    are given as keywords, where a plain name stands for a table with that name, and a task for its
+    description. `run` is the folder, ``runs/<name>-seed<N>`` if left out: an unfinished run in it
+    goes on, a finished one is returned, with a larger budget it goes on from there. `workers` is
+    the number of Ray actors, one a core (of this machine, or of the cluster at `address`) if left
+    out; 0 evaluates in this process, without Ray.
 
     Raises CellSearchError for bad input, and Interrupted (a KeyboardInterrupt) that says how to go
     on.
@@ -203,10 +204,16 @@ def _is_finished(setup: Setup, folder: Path, meta: Mapping[str, Any]) -> bool:
     difference = first_difference(meta["identity"], json.loads(json.dumps(setup.identity())))
     if difference:
         key, before, now = difference
+        if key.startswith("task.") and key.endswith(".sha256"):
+            path = setup.tasks[int(key.split(".")[1])].get("path") or "the built-in data"
+            raise RunError(
+                f"{folder}: is a run of other data: {path} has changed since, or is another file "
+                f"({key} was {_show(before)}, is now {_show(now)}); restore it, or {ELSEWHERE}"
+            )
         raise RunError(
             f"{folder}: is a run of another experiment: {key} is {_show(before)} there and "
             f"{_show(now)} here; only workers, address, budget, timeout and memory may change; "
-            "choose another folder with --run"
+            f"{ELSEWHERE}"
         )
     budget = setup.experiment.budget.model_dump(mode="json")
     return bool(meta["done"]) and meta["done"]["budget"] == {key: budget[key] for key in BUDGET}
@@ -228,11 +235,18 @@ def first_difference(before: Any, now: Any, key: str = "") -> tuple[str, Any, An
     return None
 
 
-def _tasks(task: str | Table | Sequence[str | Table] | None) -> list[Table] | None:
+def _tasks(task: str | Table | Task | Sequence[str | Table | Task] | None) -> list[Table] | None:
     if task is None:
         return None
-    tasks = [task] if isinstance(task, str | Mapping) else list(task)
-    return [{"name": one} if isinstance(one, str) else one for one in tasks]
+    if isinstance(task, str) or not isinstance(task, Sequence):
+        return [_table(task)]
+    return [_table(one) for one in task]
+
+
+def _table(task: str | Table | Task) -> Table:
+    if isinstance(task, Task):
+        return task.describe()
+    return {"name": task} if isinstance(task, str) else task
 
 
 def _command(

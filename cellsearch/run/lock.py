@@ -11,6 +11,8 @@ from cellsearch.errors import RunError
 from cellsearch.run.disk import refused
 
 FILE = "lock"
+ELSEWHERE = "choose another folder with --run (in Python run=...)"
+"""What to do where a folder cannot be searched into."""
 _TRIES = 20  # `holder` takes the lock for an instant; that must not look like a second writer
 _PAUSE = 0.01  # seconds
 
@@ -37,7 +39,7 @@ class Lock:
                     os.close(self._file)
                     raise RunError(
                         f"{folder}: process {pid} is working on this run; wait for it, stop it, "
-                        "or choose another folder with --run"
+                        f"or {ELSEWHERE}"
                     ) from None
                 time.sleep(_PAUSE)
             except OSError as error:

@@ -143,4 +143,18 @@ def _compared(best: Finalist, rival: Finalist, title: str, confidence: float) ->
             f"gain, {gain.low:.4f} to {gain.high:.4f}, contains zero"
         )
     verb = "beats" if gain.mean > 0 else "is worse than"
-    return f"{verb} {name} {shown} (95 % interval {bounds[0]:.4f} to {bounds[1]:.4f})"
+    return (
+        f"{verb} {name} {shown} (95 % interval {bounds[0]:.4f} to {bounds[1]:.4f})"
+        f"{_disagreeing(best, rival, gain.mean)}"
+    )
+
+
+def _disagreeing(best: Finalist, rival: Finalist, gain: float) -> str:
+    """Name the tasks on which the mean loss says the opposite of the score."""
+    tasks = [
+        task
+        for task, loss in best.losses.items()
+        if (rival.losses.get(task, loss) - loss) * gain < 0
+    ]
+    side = "behind it" if gain > 0 else "ahead of it"
+    return f", though {side} on {' and '.join(tasks)}" if tasks else ""

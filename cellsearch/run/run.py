@@ -16,7 +16,7 @@ from cellsearch.run.records import Baseline, Candidate, Final
 from cellsearch.run.store import Store
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Run:
     """A run as it stood when it was read; nothing in it changes.
 
@@ -55,8 +55,8 @@ class Run:
     def find(self, which: str) -> Finalist | Candidate | Baseline:
         """Return what ``best``, an index, a cell id (or its beginning) or a baseline's name names.
 
-        ``best`` is the best finalist, in an unfinished run the best candidate so far. Raises
-        RunError when there is no such cell.
+        An index may be written as 7, #7 or candidate-7. ``best`` is the best finalist, in an
+        unfinished run the best candidate so far. Raises RunError when there is no such cell.
         """
         if which == "best":
             found = self.best or self.best_so_far
@@ -67,7 +67,7 @@ class Run:
             if baseline.name == which:
                 return baseline
         for candidate in self.candidates:
-            if which == str(candidate.index):
+            if which.removeprefix("#").removeprefix("candidate-") == str(candidate.index):
                 return candidate
         known: tuple[Candidate | Baseline, ...] = (*self.baselines, *self.candidates)
         ids = {one.cell_id: one for one in reversed(known)}
@@ -99,6 +99,15 @@ class Run:
         return report.verdict(
             self.status, self.best, self.finalists, proposed=len(evaluated) - drawn, drawn=drawn
         )
+
+    def __repr__(self) -> str:
+        return f"<Run {self.folder}: {self.status}, {len(self.candidates)} candidates>"
+
+    def __str__(self) -> str:
+        """Return what ``cellsearch inspect`` prints of the final: leaderboard and verdict."""
+        from cellsearch.inspection.leaderboard import leaderboard, plain_text
+
+        return f"{plain_text(leaderboard(self.to_json()))}\n{self.verdict()}"
 
     def _repr_html_(self) -> str:
         from cellsearch.inspection.notebook import run_html  # loaded here: few are in a notebook

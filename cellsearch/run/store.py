@@ -43,23 +43,13 @@ class Store:
         Raises RunError when it holds other things: a run whose database is gone is damaged, and
         never taken for a new one.
         """
-        try:
-            names = set(os.listdir(folder))
-        except FileNotFoundError:
-            return False
-        except NotADirectoryError:
-            file = next(path for path in (folder, *folder.parents) if path.exists())
-            raise RunError(f"{file}: is a file; a run is kept in a folder") from None
-        except OSError as error:
-            raise refused(folder, "read", error) from None
-        if DATABASE in names:
-            return True
-        if names - _LEFTOVERS:
+        names = _names(folder)
+        if DATABASE not in names and names - _LEFTOVERS:
             raise RunError(
                 f"{folder}: holds files but no {DATABASE}; it is damaged or not a run; "
-                "choose another folder with --run"
+                f"{lock.ELSEWHERE}"
             )
-        return False
+        return DATABASE in names
 
     @classmethod
     def create(cls, folder: Path, meta: Mapping[str, Any]) -> Store:
@@ -102,10 +92,13 @@ class Store:
 
         Raises RunError when there is no run, or when it is damaged.
         """
-        if not cls.exists(folder):
+        if DATABASE not in _names(folder):
             if not folder.exists():
                 raise RunError(f"{folder}: no such run folder")
-            raise RunError(f"{folder}: holds no run; expected a file {DATABASE} in it")
+            raise RunError(
+                f"{folder}: holds no run: there is no {DATABASE} in it; expected the folder of a "
+                "run, such as runs/quickstart-seed0"
+            )
         path = folder / DATABASE
         with _translated(path, "read"):
             try:
@@ -232,6 +225,19 @@ class Store:
         """Close the database; idempotent."""
         with suppress(sqlite3.Error):
             self._connection.close()
+
+
+def _names(folder: Path) -> set[str]:
+    """Return the names in a folder; none where there is no such folder."""
+    try:
+        return set(os.listdir(folder))
+    except FileNotFoundError:
+        return set()
+    except NotADirectoryError:
+        file = next(path for path in (folder, *folder.parents) if path.exists())
+        raise RunError(f"{file}: is a file; a run is kept in a folder") from None
+    except OSError as error:
+        raise refused(folder, "read", error) from None
 
 
 def make_folder(folder: Path) -> None:

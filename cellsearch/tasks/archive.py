@@ -25,9 +25,10 @@ ARRAYS = ("X", "y", "groups", "lengths", "settings")
 
 
 def write(path: Path, samples: Samples, settings: Mapping[str, Any]) -> bytes:
-    """Write the samples and a task's settings, replacing the file as a whole; return its content.
+    """Write the samples and a task's settings as a whole, or not at all; return the content.
 
-    Raises DiskError where that is not possible.
+    Nothing is done if the file holds just that already. Raises TaskError if it holds anything
+    else, DiskError where writing is not possible.
     """
     arrays = {"X": samples.inputs, "y": samples.targets, "settings": np.array(json.dumps(settings))}
     if samples.groups is not None:
@@ -44,6 +45,13 @@ def write(path: Path, samples: Samples, settings: Mapping[str, Any]) -> bytes:
         )
     beside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
+        if os.path.lexists(path):
+            if _holds(path, data):
+                return data
+            raise TaskError(
+                f"task 'arrays': {str(path)!r} exists already and holds other data, which a run "
+                "may be of; nothing is written over: choose another name, or remove it"
+            )
         try:
             with beside.open("wb") as file:
                 file.write(data)
@@ -56,6 +64,11 @@ def write(path: Path, samples: Samples, settings: Mapping[str, Any]) -> bytes:
         reason = error.strerror or type(error).__name__
         raise DiskError(f"task 'arrays': cannot write {str(path)!r} ({reason})") from None
     return data
+
+
+def _holds(path: Path, data: bytes) -> bool:
+    """Say whether a file has this content; one of another size is not read for it."""
+    return path.is_file() and path.stat().st_size == len(data) and path.read_bytes() == data
 
 
 def read(where: str, data: bytes) -> tuple[dict[str, Array], dict[str, Any]]:

@@ -136,6 +136,7 @@ class ArraysTask(FiniteTask):
         """Write the arrays and settings to an .npz file; return the description of the task there.
 
         ``load_task(**task.save(path))`` is this task: it gives the same examples, bit by bit.
+        Raises TaskError if there is a file that holds anything else: a run may be of its data.
         """
         to = file_path("arrays", "path", path)
         data = archive.write(to, self.samples, self._kept())

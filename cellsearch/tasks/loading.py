@@ -55,6 +55,11 @@ def load_task(name: str, **settings: Any) -> Task:
     """
     if not isinstance(name, str):
         raise TaskError(f"a task's name is a string; found {name!r}")
+    if name.endswith(".npz"):
+        raise TaskError(
+            f"there is no task {name!r}; a file of arrays is the task "
+            f'{{"name": "arrays", "path": "{name}"}}, on the command line arrays,path={name}'
+        )
     kind = _PLUGINS.find(name)
     _PLUGINS.check_settings(name, kind, settings)
     task = kind(**settings)

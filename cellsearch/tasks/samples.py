@@ -124,9 +124,11 @@ def _inputs(data: object, lengths: object) -> tuple[Array, Array]:
     bad = ~np.isfinite(rows)
     if bad.any():
         sample, step, feature = np.argwhere(bad)[0]
+        others = int(bad.sum()) - 1
+        more = f" (and at {others} other place{'s' if others > 1 else ''})" if others else ""
         _fail(
             f"X is {rows[sample, step, feature]} at sample {sample}, step {step}, feature "
-            f"{feature} (and at {bad.sum() - 1} other places); fill in or drop missing values"
+            f"{feature}{more}; fill in or drop missing values"
         )
     return rows, sizes
 

@@ -69,7 +69,7 @@ BAD: dict[str, tuple[Callable[[], list[object]], str]] = {
     "malformed experiment": (lambda: ["search", write("bad.toml", "[space\n")], "bad.toml"),
     "unknown key": (
         lambda: ["search", "small.toml", "--set", "evaluation.parametres=3"],
-        "did you mean 'parameters'",
+        "cellsearch: --set evaluation.parametres=3: evaluation.parametres: unknown key",
     ),
     "wrong type": (
         lambda: ["search", "small.toml", "--set", "evaluation.steps=many"],
@@ -122,7 +122,19 @@ BAD: dict[str, tuple[Callable[[], list[object]], str]] = {
     ),
     "a text of 100 MB": (lambda: ["inspect", write("a.cell", b"#" * 100_000_000)], "64 KiB"),
     "a target that is nothing": (lambda: ["inspect", "lstmm"], "did you mean 'lstm'"),
-    "a folder that is no run": (lambda: ["inspect", "."], "."),
+    "a folder that is no run": (lambda: ["inspect", "."], "expected the folder of a run"),
+    "a space as a cell": (
+        lambda: ["inspect", write("a.toml", "[limits]\n")],
+        "a .toml file holds a space or an experiment, not a cell",
+    ),
+    "an export over a file": (
+        lambda: ["export", "lstm", "--to", write("a.py", "mine")],
+        "a.py exists already; nothing is written over",
+    ),
+    "a drawing over a file": (
+        lambda: ["inspect", "lstm", "--draw", write("a.svg", "mine")],
+        "a.svg exists already; nothing is written over",
+    ),
     "a cell of a cell": (lambda: ["inspect", "lstm", "--cell", "3"], "not a run folder"),
     "an unknown picture format": (lambda: ["inspect", "lstm", "--draw", "a.bmp"], ".svg"),
     "an unknown export format": (lambda: ["export", "lstm", "--to", "a.exe"], ".py, .safetensors"),
@@ -180,7 +192,10 @@ def test_a_run_folder_of_another_experiment_is_refused_and_left_alone(
 def test_search_prints_the_leaderboard_the_cell_and_a_verdict(say: Say) -> None:
     code, out, err = say("search", "small.toml", "--workers", "0")
     assert code == 0
-    assert err == ""  # nothing moves where there is no terminal
+    lines = err.splitlines()  # where there is no terminal, nothing moves
+    assert [line.partition(",")[0] for line in lines if line.startswith("search")] == [
+        f"search {done}/3" for done in range(4)
+    ]
     assert "lower is better" in out
     assert "rnn" in out
     assert "h = " in out
@@ -194,7 +209,7 @@ def test_dry_run_says_what_would_be_done_and_writes_nothing(say: Say, tmp_path: 
     code, out, _ = say("search", "small.toml", "--dry-run")
     assert code == 0
     assert "3 candidates" in out
-    assert "minutes" in out
+    assert "about 1 minute, more or less" in " ".join(out.split())
     assert files(tmp_path) == before
 
 
@@ -246,6 +261,42 @@ def test_compare_judges_by_paired_seeds(say: Say) -> None:
     assert by_name["rnn"]["gain"] is None
 
 
+def test_compare_trains_as_the_run_did(say: Say) -> None:
+    rates = ["--set", "evaluation.learning_rates=[0.02]", "--set", "evaluation.steps=7"]
+    say("search", "small.toml", "--workers", "0", "--run", "run", *rates)
+    words = ["compare", "run:best", "rnn", "--task", "adding,length=6", "--seeds", 2]
+    shown = say(*words)[1]
+    assert "7 training steps; learning rates tried: 0.02; taken: " in shown
+    shown = say(*words, "--steps", 5, "--learning-rates", "0.03,0.1")[1]
+    assert "5 training steps; learning rates tried: 0.03 and 0.1; taken: " in shown
+    code, _, error = say(*words, "--learning-rates", "fast")
+    assert code == 2
+    assert "expected numbers such as 0.003,0.01, found 'fast'" in error
+
+
+@pytest.mark.parametrize("width", [60, 80])
+def test_a_comparison_drops_columns_where_there_is_no_room(
+    say: Say, monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    monkeypatch.setattr("cellsearch.commands.show._WIDTH_ELSEWHERE", width)
+    words = ["rnn", "gru_reset_before", "--task", "adding,length=6", "--parameters", 200]
+    shown = say("compare", *words, "--seeds", 2, "--steps", 5)[1]
+    table = shown.split("no room for")[0]
+    assert "gru_reset_before" in table
+    assert "…" not in table
+    assert max(map(len, table.splitlines())) <= width
+    assert "use a wider terminal or --json" in " ".join(shown.split())
+
+
+def test_inspect_shows_what_was_trained(say: Say) -> None:
+    say("train", "mgu", "--task", "digits", "--hidden-size", 6, "--steps", 3, "--to", "kept")
+    shown = say("inspect", "kept")[1]
+    assert "(input size 8, hidden size 6)" in shown
+    assert "Trained on task digits: 1 layer, " in shown
+    data = json.loads(say("inspect", "kept", "--json")[1])
+    assert (data["task"], data["input_size"], data["hidden_size"]) == ("digits", 8, 6)
+
+
 def test_readings_of_the_test_split_are_recorded_with_the_run(say: Say) -> None:
     say("search", "small.toml", "--workers", "0", "--run", "run")
     task = ["--task", "adding,length=6"]
@@ -269,6 +320,23 @@ def test_train_then_export(say: Say, tmp_path: Path) -> None:
     assert (tmp_path / "mine.safetensors").read_bytes() == (
         tmp_path / "kept/here/model.safetensors"
     ).read_bytes()
+
+
+def test_export_says_whose_weights_it_takes(say: Say, tmp_path: Path) -> None:
+    copying = ["--set", "task.1={name='copy', length=3, remember=2}"]
+    say("search", "small.toml", "--workers", "0", "--run", "run", *copying)
+    say("train", "rnn", "--task", "digits", "--hidden-size", 4, "--steps", 2, "--to", "kept")
+    best = "of 2 trainings the one with the lowest loss on the selection split"
+    for words, expected in (
+        (["run", "--to", "a.py", "--weights"], f"task adding, {best}; also there: copy (--task c"),
+        (["run", "--to", "b.py", "--weights", "--task", "copy"], f"task copy, {best}; also there"),
+        (["run", "--to", "c.safetensors"], f"task adding, {best}; also there: copy (--task copy)"),
+        (["kept", "--to", "d.py", "--weights"], "task digits\n"),
+    ):
+        code, out, _ = say("export", *words)
+        assert code == 0
+        assert f"\nweights: {expected}" in out
+    assert "weights" not in say("export", "run", "--to", "e.py")[1]
 
 
 def test_a_damaged_weights_file_is_told_in_one_line(say: Say, tmp_path: Path) -> None:

@@ -1,10 +1,34 @@
-"""What is swept of Ray's folders that killed runs left behind, and what is never touched."""
+"""Where no cluster is; what of Ray's folders is swept, and what is never touched."""
 
+import socket
+import sys
 from pathlib import Path
 
-from cellsearch.run.cluster import _LOCK, _sweep
+import pytest
+
+from cellsearch.errors import ClusterError
+from cellsearch.run.cluster import _LOCK, Cluster, _probe, _sweep
 from cellsearch.run.lock import Lock
 from cellsearch.run.store import Store, make_folder
+
+
+@pytest.mark.parametrize("form", ["127.0.0.1:{}", "ray://127.0.0.1:{}"])
+def test_an_address_where_nothing_answers_is_told_at_once(form: str) -> None:
+    loaded = "ray" in sys.modules
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and never listens
+        address = form.format(taken.getsockname()[1])
+        with pytest.raises(ClusterError, match=f"no Ray cluster at {address}: nothing ") as caught:
+            Cluster(1, address)
+    assert "\n" not in str(caught.value)
+    assert ("ray" in sys.modules) == loaded  # it was not even asked
+
+
+def test_what_answers_and_what_is_a_word_is_left_to_ray() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        _probe(f"127.0.0.1:{server.getsockname()[1]}")
+    for address in ("auto", "local", "no port", "[::1", "host:port"):
+        _probe(address)
 
 
 def left_behind(folder: Path) -> Path:

@@ -39,17 +39,29 @@ def test_notices_are_shown_as_they_stand_also_without_a_terminal() -> None:
     notice = "begun on [bold]A[/bold] [/]\x1b[31m, goes on " + "on B " * 40
     output = io.StringIO()
     with Display(Console(file=output, width=60)) as display:
-        display(MOMENT)
-        display(Progress(notice=notice))
+        display(Progress(phase="done", notice=notice))
     assert output.getvalue().count("\n") == 1
     assert output.getvalue().startswith("begun on [bold]A[/bold] [/]")
     assert "\x1b" not in output.getvalue()
 
 
-def test_nothing_is_shown_where_there_is_no_terminal() -> None:
+def test_without_a_terminal_there_is_a_line_for_every_tenth() -> None:
     output = io.StringIO()
     with Display(Console(file=output)) as display:
-        display(MOMENT)
+        for done in range(41):
+            display(Progress(phase="search", done=done, total=40, best=0.25, best_index=4))
+        display(Progress(phase="done", done=40, total=40))
+    lines = output.getvalue().splitlines()
+    assert [line.partition(",")[0] for line in lines] == [f"search {n}/40" for n in range(0, 41, 4)]
+    assert "best so far 0.2500 (candidate 4), " in lines[3]
+    assert lines[3].endswith(" left")
+
+
+def test_what_the_store_brings_back_is_not_told_line_by_line() -> None:
+    output = io.StringIO()
+    with Display(Console(file=output)) as display:
+        for done in range(1, 41):
+            display(Progress(phase="search", done=done, restored=done, total=40))
     assert output.getvalue() == ""
 
 

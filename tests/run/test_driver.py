@@ -235,7 +235,9 @@ def test_cells_are_found_by_many_names(tmp_path: Path) -> None:
         == found.best
         == next(one for one in found.leaderboard() if one.index is not None)
     )
-    assert found.find("3") == found.candidates[3]
+    assert all(found.find(which) == found.candidates[3] for which in ("3", "#3", "candidate-3"))
+    assert repr(found) == f"<Run {tmp_path / 'run'}: done, {len(found.candidates)} candidates>"
+    assert str(found).startswith("Leaderboard of ") and str(found).endswith(found.verdict())
     assert found.find("gru") == found.baselines[1]
     assert found.find(word("gru 0").id) == found.baselines[1]
     assert found.find(found.candidates[3].cell_id[:12]).cell_id == found.candidates[3].cell_id

@@ -70,6 +70,15 @@ def test_a_better_baseline_is_said_plainly() -> None:
     assert "is worse than the best baseline, gru (0.1500) by 0.2050" in text
 
 
+def test_a_task_that_says_the_opposite_is_named() -> None:
+    best, lstm = finalist("candidate-3", 0.10, 0.21, 0.30), finalist("lstm", 0.5, 0.62, 0.7)
+    best = replace(best, losses={"a": 1.2, "b": 3.1})
+    text = judged(best, best, replace(lstm, losses={"a": 1.6, "b": 3.0}))
+    assert "beats the best baseline, lstm (0.6067) by 0.4033" in text
+    assert ", though behind it on b, over" in text
+    assert "though" not in judged(best, best, replace(lstm, losses={"a": 1.6, "b": 3.2}))
+
+
 def test_a_find_of_the_control_is_said_to_be_one() -> None:
     best = replace(finalist("candidate-3", 0.1, 0.2), control=True)
     text = judged(best, best, finalist("gru", 0.3, 0.5))

@@ -1,6 +1,7 @@
 """Going on with a run: resuming, larger budgets, signals, and what is refused."""
 
 import os
+import re
 import signal
 import sqlite3
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from cellsearch.run.launch import execute
 from cellsearch.run.lock import Lock
 from cellsearch.run.pool import Crash, Job, Pool, Result
 from cellsearch.run.serial import SerialPool
+from cellsearch.run.setup import Setup
 from cellsearch.run.signals import Interrupted, Signals
 from cellsearch.run.store import DATABASE
 
@@ -57,6 +59,36 @@ def test_a_smaller_budget_is_refused_without_a_worker(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"holds 1\d candidates.*may grow, not shrink"):
         run(tmp_path / "run", smaller, no_pool)
     assert table(open_run(tmp_path / "run")) == expected
+
+
+@pytest.mark.parametrize(("key", "small"), [("candidates", 5), ("total_steps", 200)])
+def test_a_refused_budget_says_which_is_the_least(tmp_path: Path, key: str, small: int) -> None:
+    def with_limit(limit: int) -> Setup:
+        return setup(experiment("budget.candidates=999", f"budget.{key}={limit}"))
+
+    folder = tmp_path / "a run"
+    first = run(folder)
+    with pytest.raises(RunError, match=r"--set (\S+)=(\d+) or more, or look") as caught:
+        run(folder, with_limit(small), no_pool)
+    assert f"`cellsearch inspect '{folder}'`" in str(caught.value)
+    found = re.findall(r"--set (\S+)=(\d+)", str(caught.value))
+    assert [name for name, _ in found] == [f"budget.{key}"]
+    least = int(found[0][1])
+    with pytest.raises(RunError, match=f"={least} or more"):
+        run(folder, with_limit(least - 1), no_pool)
+    grown = run(folder, with_limit(least))
+    assert grown.candidates[: len(first.candidates)] == first.candidates
+
+
+def test_changed_data_are_named(tmp_path: Path) -> None:
+    def of(digest: str) -> Setup:
+        return setup(tasks=[{"name": "echo", "path": "/data/mine.npz", "sha256": digest}])
+
+    run(tmp_path / "run", of("efd8"))
+    with pytest.raises(RunError, match=r"other data: /data/mine\.npz has changed since") as caught:
+        run(tmp_path / "run", of("b8c3"), no_pool)
+    assert '(task.0.sha256 was "efd8", is now "b8c3")' in str(caught.value)
+    assert "with --run (in Python run=...)" in str(caught.value)
 
 
 def test_a_run_of_another_experiment_is_refused(tmp_path: Path) -> None:

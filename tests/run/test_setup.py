@@ -5,12 +5,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from cellsearch.errors import ExperimentError, SpaceError
+from cellsearch.errors import CellSearchError, ExperimentError, SpaceError
 from cellsearch.experiment import load_experiment
 from cellsearch.run import default_folder, search
 from cellsearch.run.setup import prepare
+from cellsearch.tasks import Task, load_task
 
 
 def test_quickstart_can_be_prepared() -> None:
@@ -53,6 +55,42 @@ def test_what_makes_no_sense_is_refused_before_anything_runs(
     with pytest.raises(Exception, match=message) as caught:
         search("quickstart", run=tmp_path / "run", workers=0, overrides=overrides)
     assert "\n" not in str(caught.value)
+    assert not (tmp_path / "run").exists()
+
+
+SMALL: dict[str, Any] = {
+    "space": "minimal",
+    "strategy": "random",
+    "evaluation": {"parameters": 200, "steps": 2, "batch_size": 2},
+    "budget": {"candidates": 1, "baselines": []},
+    "final": {"candidates": 1, "replicates": 2},
+    "workers": 0,
+}
+
+
+def test_a_task_stands_for_its_description(tmp_path: Path) -> None:
+    adding, digits = load_task("adding", length=6), load_task("digits")
+    alone = search(**SMALL, run=tmp_path / "alone", task=adding)
+    assert alone.experiment.task[0].settings == {"length": 6}
+    several = search(**SMALL, run=tmp_path / "several", task=[adding, "copy", digits.describe()])
+    assert [table.name for table in several.experiment.task] == ["adding", "copy", "digits"]
+
+
+@pytest.mark.parametrize(
+    ("task", "message"),
+    [
+        ("a.npz", '"name": "arrays", "path": "a.npz"'),
+        (5, r"task\.0: expected a table, found 5"),
+        ([None], r"task\.0"),
+        (
+            Task.from_arrays(np.zeros((20, 3, 1)), [0, 1] * 10),
+            r"lives in memory only; write it with task\.save",
+        ),
+    ],
+)
+def test_what_is_no_task_is_refused(tmp_path: Path, task: Any, message: str) -> None:
+    with pytest.raises(CellSearchError, match=message):
+        search(**SMALL, run=tmp_path / "run", task=task)
     assert not (tmp_path / "run").exists()
 
 

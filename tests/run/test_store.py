@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from cellsearch.errors import DiskError, RunError
+from cellsearch.run import open_run
 from cellsearch.run.lock import Lock, holder
 from cellsearch.run.schema import Row, canonical, digest
 from cellsearch.run.store import DATABASE, Store, make_folder
@@ -147,6 +148,15 @@ def test_a_folder_of_other_things_is_no_run(tmp_path: Path) -> None:
         Store.exists(tmp_path / "lock")
     with pytest.raises(RunError, match="no such run folder"):
         Store.read(tmp_path / "none")
+
+
+def test_advice_fits_what_was_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(RunError, match=r"choose another folder with --run \(in Python run=...\)"):
+        Store.exists(tmp_path)
+    for act in (open_run, Store.read):
+        with pytest.raises(RunError, match=r"no run\.sqlite in it; expected the folder of a run"):
+            act(tmp_path)
 
 
 def test_a_half_made_database_is_made_anew(tmp_path: Path) -> None:

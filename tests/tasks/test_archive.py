@@ -103,10 +103,32 @@ def test_missing_files_are_refused(tmp_path: Path) -> None:
 
 
 def test_writing_leaves_nothing_else_behind(tmp_path: Path) -> None:
-    task = Task.from_arrays(X, Y)
-    task.save(str(tmp_path / "data.npz"))
-    task.save(str(tmp_path / "data.npz"))
+    Task.from_arrays(X, Y).save(str(tmp_path / "data.npz"))
     assert [path.name for path in tmp_path.iterdir()] == ["data.npz"]
+
+
+def test_the_same_data_may_be_saved_again_and_stays_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "data.npz"
+    first = Task.from_arrays(X, Y).save(str(path))
+    before = path.stat()
+    assert Task.from_arrays(X, Y).save(str(path)) == first
+    assert (path.stat().st_ino, path.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
+@pytest.mark.parametrize("inputs", [X + 1, X[:, :4]])
+def test_other_data_are_not_written_over(tmp_path: Path, inputs: np.ndarray) -> None:
+    path = tmp_path / "data.npz"
+    Task.from_arrays(X, Y).save(str(path))
+    before = path.read_bytes()
+    with pytest.raises(TaskError, match=r"data.npz' exists already and holds other data.*remove"):
+        Task.from_arrays(inputs, Y).save(str(path))
+    assert path.read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["data.npz"]
+
+
+def test_a_folder_is_not_written_over(tmp_path: Path) -> None:
+    with pytest.raises(TaskError, match="exists already"):
+        Task.from_arrays(X, Y).save(str(tmp_path))
 
 
 def test_a_folder_that_is_not_there_is_a_disk_error(tmp_path: Path) -> None:

@@ -240,6 +240,7 @@ def test_a_task_in_memory_says_how_to_describe_it() -> None:
 
 def test_a_changed_file_is_noticed(tmp_path: Path) -> None:
     description = Task.from_arrays(X, LABELS).save(str(tmp_path / "data.npz"))
+    (tmp_path / "data.npz").unlink()
     Task.from_arrays(X + 1, LABELS).save(str(tmp_path / "data.npz"))
     with pytest.raises(TaskError, match=r"data.npz. is not what it was: its SHA-256"):
         load_task(**description)

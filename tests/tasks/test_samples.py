@@ -98,7 +98,7 @@ def with_value(value: float) -> np.ndarray:
         ([], "X has 0 samples"),
         (X[:, :0], r"X has the shape \(12, 0, 2\): no steps"),
         (X[:, :, :0], r"X has the shape \(12, 5, 0\): no features"),
-        (with_value(np.nan), r"X is nan at sample 7, step 3, feature 1 \(and at 0 other places\)"),
+        (with_value(np.nan), r"X is nan at sample 7, step 3, feature 1; fill in or drop"),
         (with_value(-np.inf), "X is -inf at sample 7, step 3, feature 1"),
         ("no", r"X holds strings; expected numbers"),
         (X.astype(complex), "X holds complex128; expected numbers"),

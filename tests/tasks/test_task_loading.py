@@ -71,6 +71,10 @@ def test_the_built_in_tasks_carry_their_names() -> None:
     [
         ("ading", r"there is no task 'ading' \(did you mean 'adding'\?\); known: adding, "),
         ("", "there is no task ''"),
+        (
+            "a.npz",
+            r"no task 'a.npz'; .* \{\"name\": \"arrays\", \"path\": \"a.npz\"\}, .* arrays,path=a",
+        ),
         (3, "a task's name is a string; found 3"),
         ("own_tasks:", "expected 'module:Class', found 'own_tasks:'"),
         (":Hidden", "expected 'module:Class'"),
