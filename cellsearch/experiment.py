@@ -124,12 +124,12 @@ def load_experiment(
         data = _plain(resources.read_toml(path, ExperimentError), label)
         if isinstance(data.setdefault("experiment", {}), dict):
             data["experiment"].setdefault("name", path.stem)
+    if seed is not None:
+        overrides = [*overrides, f"experiment.seed={seed}"]
     _resolve_paths(data, folder)
     for override in overrides:
         _override(data, override)
     _resolve_paths(data, Path.cwd())
-    if seed is not None:
-        _override(data, f"experiment.seed={seed}")
     _complete(data)
     try:
         return Experiment.model_validate_json(json.dumps(data), strict=True)

@@ -72,7 +72,8 @@ def show_forecast(experiment: Experiment, workers: int | None, run: Path | None 
         out.print("No estimate: it needs baselines to time and a number of candidates.")
         return
     steps = _steps(experiment, len(seconds))
-    minutes = max(1, round(steps * sum(seconds) / len(seconds) / count / 60))
+    # What is searched is rather larger than the plain baselines, hence the slowest one.
+    minutes = max(1, round(steps * max(seconds) / count / 60))
     out.print(
         f"{steps:,} training steps on every task with {count} worker{'s' if count != 1 else ''}: "
         f"about {minutes} minute{'s' if minutes != 1 else ''}, more or less by half; finals: "

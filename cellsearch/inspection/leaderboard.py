@@ -59,12 +59,13 @@ class Leaderboard:
         name, seed = one_line(run.get("experiment", "the run")), one_line(run.get("seed", NOTHING))
         yield Text(f"Leaderboard of {name}, seed {seed} (score: lower is better)", style="bold")
         tasks = units(self.data)
-        table, shown = _fitting(console, options, rows, tasks)
+        table, layout = _fitting(console, options, rows, tasks)
         yield table
         yield from (Text(line, style="dim") for line in _captions(self.data, rows))
-        if shown < len(tasks):
-            hidden = ", ".join(list(tasks)[shown:])
-            yield Text(f"no room for {hidden}: use a wider terminal or --json", style="dim")
+        hidden = layout.hidden(tasks)
+        if hidden:
+            text = f"no room for {', '.join(hidden)}: use a wider terminal or --json"
+            yield Text(text, style="dim")
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +150,8 @@ def _candidate_cells(row: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _fitting(
     console: Console, options: ConsoleOptions, rows: Sequence[Standing], tasks: Mapping[str, str]
-) -> tuple[Table, int]:
-    """Return the richest table that fits, and how many tasks it shows."""
+) -> tuple[Table, _Layout]:
+    """Return the richest table that fits, and what of the leaderboard it shows."""
     every = len(tasks)
     narrow = _Layout(every, gap=1, short=True)
     bare = replace(narrow, hidden_size=False, parameters=False)
@@ -168,7 +169,7 @@ def _fitting(
         wide = options.update(max_width=10_000)
         if Measurement.get(console, wide, table).maximum <= options.max_width:
             break
-    return table, layout.tasks
+    return table, layout
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +182,11 @@ class _Layout:
     gap: int = 2
     hidden_size: bool = True
     parameters: bool = True
+
+    def hidden(self, tasks: Mapping[str, str]) -> list[str]:
+        """Return the names of what is left out."""
+        columns = {"parameters": self.parameters, "hidden size": self.hidden_size}
+        return [*list(tasks)[self.tasks :], *(name for name, shown in columns.items() if not shown)]
 
     def table(self, rows: Sequence[Standing], tasks: Mapping[str, str]) -> Table:
         """Return the table."""
