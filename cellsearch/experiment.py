@@ -134,7 +134,12 @@ def load_experiment(
     try:
         return Experiment.model_validate_json(json.dumps(data), strict=True)
     except ValidationError as error:
-        origin = _override_of(_key(error), overrides) or label
+        key = _key(error)
+        origin = _override_of(key, overrides) or label
+        if key == "experiment.seed" and seed is not None:
+            origin = "seed"
+        elif not key and overrides:  # of several keys together
+            origin = f"{label} with --set {' '.join(overrides)}"
         raise ExperimentError(f"{origin}: {_explain(error)}") from None
 
 

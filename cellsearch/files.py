@@ -1,4 +1,4 @@
-"""Files that people ask for: written whole or not at all, and never over another one."""
+"""Files that people ask for: written whole or not at all, and not over what is there already."""
 
 from __future__ import annotations
 
@@ -19,16 +19,17 @@ def check_new(path: Path) -> None:
 
 
 def write(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all.
+    """Write a file whole or not at all; whoever must not replace one asks `check_new` first.
 
     Raises DiskError if the disk is full, CellSearchError if the place cannot be written to.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = path.with_name(f".{os.getpid()}.part")
     try:
         temporary.write_bytes(data)
         temporary.replace(path)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
         kind = DiskError if error.errno in (errno.ENOSPC, errno.EDQUOT) else CellSearchError
         raise kind(f"{path}: cannot be written: {error.strerror}") from None
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()

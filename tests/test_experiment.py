@@ -162,6 +162,16 @@ def test_the_file_is_not_blamed_for_what_was_set(
     assert ("mine.toml" in expected) == ("mine.toml" in str(caught.value))
 
 
+def test_what_two_keys_say_together_names_the_options() -> None:
+    with pytest.raises(ExperimentError, match=r"quickstart\.toml with --set evaluation.steps=100"):
+        load_experiment("quickstart", ["evaluation.steps=100"])
+
+
+def test_a_bad_seed_is_called_that() -> None:
+    with pytest.raises(ExperimentError, match=r"^seed: experiment\.seed: expected"):
+        load_experiment("quickstart", seed=-1)
+
+
 def test_two_spaces_are_refused() -> None:
     with pytest.raises(ExperimentError, match="either 'name' or 'path'"):
         load_experiment(SHORT | {"space": {"name": "gated", "path": "x.toml"}})

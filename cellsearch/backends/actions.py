@@ -23,7 +23,7 @@ class Actions:
 
     def __init__(self, program: LoopProgram, tensors: Sequence[Tensor], like: Tensor) -> None:
         self.program = program
-        self.numbers = {register for register, _ in program.numbers}
+        self.numbers = dict(program.numbers)
         self.tensors = tensors
         self.like = like  # tells device and dtype
 
@@ -46,8 +46,8 @@ class Actions:
 
     def _apply(self, apply: Apply) -> Action:
         function = torch_function(apply.op, len(apply.args))
-        if self.numbers.intersection(apply.args) and not takes_numbers(apply.op):
-            function = self._on_tensors(function)
+        if not takes_numbers(apply.op) and any(arg in self.numbers for arg in apply.args):
+            function = self._on_tensors(function, apply.args)
         out, args = apply.out, apply.args
         first, second = args[0], args[-1]
 
@@ -62,10 +62,15 @@ class Actions:
 
         return {1: run_unary, 2: run_binary}.get(len(args), run)
 
-    def _on_tensors(self, function: Function) -> Function:
-        def run(*args: Tensor | float) -> Tensor:
-            new = self.like.new_tensor
-            return function(*(arg if isinstance(arg, Tensor) else new(arg) for arg in args))
+    def _on_tensors(self, function: Function, args: Sequence[int]) -> Function:
+        """Return a function that takes the numbers among its arguments as tensors."""
+        numbers = [
+            self.like.new_tensor(self.numbers[arg]) if arg in self.numbers else None for arg in args
+        ]
+
+        def run(*values: Tensor | float) -> Tensor:
+            pairs = zip(values, numbers, strict=True)
+            return function(*(value if number is None else number for value, number in pairs))
 
         return run
 
@@ -124,7 +129,7 @@ def _split(split: Split) -> Action:
 
     def run(registers: Registers) -> None:
         block = registers[source].size(-1) // total
-        sizes = [block * count for count in split.blocks]
+        sizes = [block * number for number in split.blocks]
         for out, piece in zip(outs, registers[source].split_with_sizes(sizes, -1), strict=True):
             registers[out] = piece
 

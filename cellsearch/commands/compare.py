@@ -6,14 +6,13 @@ import argparse
 import json
 import math
 import sys
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from cellsearch.commands.options import add_task, positive, read_task
 
 if TYPE_CHECKING:
+    from cellsearch.run import Run
     from cellsearch.settings import EvaluationTable
-    from cellsearch.target import Target
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,11 +22,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_task(parser)
     parser.add_argument("--seeds", type=positive, default=5, metavar="K")
-    settings = parser.add_argument_group("training", "by default as the run of RUN:best")
+    settings = parser.add_argument_group("training", "by default as in the first RUN that is named")
     settings.add_argument("--parameters", type=positive, metavar="N", help="at most so many")
     settings.add_argument("--steps", type=positive, metavar="N", help="training steps")
     settings.add_argument(
-        "--learning-rates", type=_rates, metavar="R,R", help="each cell takes the better one"
+        "--learning-rates", type=_rates, metavar="R,R", help="each cell takes the best"
     )
     parser.add_argument("--json", action="store_true", help="plain JSON")
 
@@ -42,7 +41,8 @@ def run(options: argparse.Namespace) -> None:
     targets = [resolve(text) for text in options.cells]
     task = read_task(options.task)
     watched = sys.stderr.isatty()
-    evaluation = _evaluation(options, targets)
+    run = next((target.run for target in targets if target.run is not None), None)
+    evaluation = _evaluation(options, run)
     found = compare(
         [(target.name, target.cell) for target in targets],
         task,
@@ -53,7 +53,8 @@ def run(options: argparse.Namespace) -> None:
     if options.json:
         print(json.dumps([one.to_json() for one in found], indent=2))
     else:
-        show_comparison(found, task, evaluation)
+        origin = "trained alike" if run is None else f"trained as in {run.folder}"
+        show_comparison(found, task, evaluation, origin)
     for target in targets:
         if target.run is not None:
             scores = next(one.scores for one in found if one.cell == target.cell)
@@ -61,27 +62,21 @@ def run(options: argparse.Namespace) -> None:
             record_reading(target.run.folder, {**reading, "scores": list(scores)})
 
 
-def _evaluation(options: argparse.Namespace, targets: Sequence[Target]) -> EvaluationTable:
-    """Return how to train: as the first run among the targets did, unless an option says else."""
+def _evaluation(options: argparse.Namespace, run: Run | None) -> EvaluationTable:
+    """Return how to train: as the run did that is named first, unless an option says else."""
     from cellsearch.settings import EvaluationTable
 
-    runs = [target.run for target in targets if target.run is not None]
-    base = runs[0].experiment.evaluation if runs else EvaluationTable()
+    base = EvaluationTable() if run is None else run.experiment.evaluation
     given = {
         "parameters": options.parameters,
         "steps": options.steps,
         "learning_rates": options.learning_rates,
     }
     changed = {key: value for key, value in given.items() if value is not None}
-    return base.model_copy(
-        update={
-            **changed,
-            # Parameters are the limit, nothing else is; and it is the user who waits.
-            "max_hidden_size": changed.get("parameters", base.parameters),
-            "max_operations": sys.maxsize,
-            "timeout": 86_400.0,
-        }
-    )
+    if run is None or "parameters" in changed:  # then parameters are the limit, nothing else is
+        changed["max_hidden_size"] = changed.get("parameters", base.parameters)
+    # It is the user who waits.
+    return base.model_copy(update={**changed, "max_operations": sys.maxsize, "timeout": 86_400.0})
 
 
 def _rates(text: str) -> tuple[float, ...]:
@@ -89,6 +84,6 @@ def _rates(text: str) -> tuple[float, ...]:
         rates = tuple(float(part) for part in text.split(","))
     except ValueError:
         rates = ()
-    if not rates or not all(0 < rate < math.inf for rate in rates):
+    if not 1 <= len(rates) <= 16 or not all(0 < rate < math.inf for rate in rates):
         raise argparse.ArgumentTypeError(f"expected numbers such as 0.003,0.01, found {text!r}")
-    return rates
+    return tuple(dict.fromkeys(rates))

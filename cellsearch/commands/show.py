@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console, JustifyMethod
+from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
@@ -89,63 +89,80 @@ def show_cell(cell: Cell, name: str, equations: bool, trained: Trained | None = 
             out.print(line, soft_wrap=True)
 
 
-def show_comparison(found: Sequence[Contestant], task: Task, evaluation: EvaluationTable) -> None:
-    """Print contestants, best first, each with its paired difference to the one named first."""
+def show_comparison(
+    found: Sequence[Contestant], task: Task, evaluation: EvaluationTable, origin: str
+) -> None:
+    """Print contestants, best first, each with its paired difference to the one named first.
+
+    `origin` says where the settings of the `evaluation` come from.
+    """
     out = console()
     first = next(one.name for one in found if one.gain is None)
     seeds = _counted(len(found[0].scores), "paired seed")
     out.print(f"Test split of task {task.name}, {seeds} (score: lower is better)")
-    columns = _comparison(found, first, task)
-    kept, table = list(columns), _table(columns)
-    for head in ("params", task.unit, "95 % interval"):  # dropped in this order, for want of room
-        if Measurement.get(out, out.options.update(max_width=10_000), table).maximum <= out.width:
+    columns = _comparison(found, task)
+    hidden = []
+    for key in ("params", "metric", "interval"):  # dropped in this order, for want of room
+        wide = out.options.update(max_width=10_000)
+        if Measurement.get(out, wide, _table(columns)).maximum <= out.width:
             break
-        kept.remove(head)
-        table = _table({name: columns[name] for name in kept})
-    out.print(table)
-    if len(kept) < len(columns):
-        hidden = ", ".join(name for name in columns if name not in kept)
-        out.print(f"no room for {hidden}: use a wider terminal or --json")
-    tried = " and ".join(f"{rate:g}" for rate in evaluation.learning_rates)
+        hidden.append(columns.pop(key)[0])
+    out.print(_table(columns))
+    if hidden:
+        out.print(f"no room for {', '.join(hidden)}: use a wider terminal or --json")
+    out.print(f"gain: over {first}, more is better")
+    tried = ", ".join(f"{rate:g}" for rate in evaluation.learning_rates)
     taken = ", ".join(
         f"{one.name} {one.learning_rate:g}" for one in found if one.learning_rate is not None
     )
-    out.print(f"{evaluation.steps:,} training steps; learning rates tried: {tried}; taken: {taken}")
+    steps = _counted(evaluation.steps, "training step")
+    out.print(f"{origin}: {steps}; learning rates tried: {tried}; taken: {taken}")
     for one in found:
         if one.failures:
             failed = _counted(one.failures, "training")
-            out.print(f"{one.name}: {failed} failed, counted as a score of 1")
+            out.print(
+                f"{one.name}: {failed} failed, counted as a score of 1 and left out of {task.unit}"
+            )
         if one.gain is not None and one.gain.known and one.gain.contains_zero:
             out.print(f"{one.name} and {first} cannot be told apart: the interval contains zero")
 
 
-def _comparison(found: Sequence[Contestant], first: str, task: Task) -> dict[str, list[str]]:
-    """Return the columns of a comparison by their heads."""
+def _comparison(found: Sequence[Contestant], task: Task) -> dict[str, tuple[str, list[str]]]:
+    """Return the columns of a comparison, head and values, by short names of their own."""
     gains = [one.gain for one in found]
     return {
-        "cell": [one.name for one in found],
-        "score": [f"{one.interval.mean:.4f}" for one in found],
-        "95 % interval": [_ends(one.interval) for one in found],
-        task.unit: ["-" if one.metric is None else f"{one.metric:.4f}" for one in found],
-        f"gain over {first}": ["" if gain is None else f"{gain.mean:+.4f}" for gain in gains],
-        "its 95 % interval": ["" if gain is None else _ends(gain, sign="+") for gain in gains],
-        "params": [str(one.parameters) for one in found],
+        "name": ("cell", [one.name for one in found]),
+        "score": ("score", [f"{one.interval.mean:.4f}" for one in found]),
+        "interval": ("95 % interval", [_ends(one.interval) for one in found]),
+        "metric": (
+            task.unit,
+            ["-" if one.metric is None else f"{one.metric:.4f}" for one in found],
+        ),
+        "gain": ("gain", ["" if gain is None else f"{gain.mean:+.4f}" for gain in gains]),
+        "its interval": (
+            "its 95 % interval",
+            ["" if gain is None else _ends(gain, sign="+") for gain in gains],
+        ),
+        "params": ("params", [str(one.parameters) for one in found]),
     }
 
 
-def _table(columns: Mapping[str, Sequence[str]]) -> Table:
+def _table(columns: Mapping[str, tuple[str, Sequence[str]]]) -> Table:
+    """Return the table; only the names of cells are folded where there is no room."""
     table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 2, 0, 0))
-    for head in columns:
-        lines = "\n".join(textwrap.wrap(head, 10, break_long_words=False))
-        justify: JustifyMethod = "left" if head == "cell" else "right"
-        table.add_column(Text(lines), justify=justify, no_wrap=True)
-    for row in zip(*columns.values(), strict=True):
+    for key, (head, _) in columns.items():
+        if key == "name":
+            table.add_column(head, overflow="fold", min_width=12)
+        else:
+            lines = "\n".join(textwrap.wrap(head, 10, break_long_words=False))
+            table.add_column(Text(lines), justify="right", no_wrap=True)
+    for row in zip(*(values for _, values in columns.values()), strict=True):
         table.add_row(*map(Text, row))
     return table
 
 
 def _counted(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def _ends(spread: Interval, sign: str = "") -> str:

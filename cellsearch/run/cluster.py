@@ -26,7 +26,7 @@ OBJECT_STORE = 128 * 2**20  # bytes; all that passes through are jobs and the we
 _PREFIX = "cellsearch-ray-"
 _LOCK = "cellsearch-ray.lock"  # not the name of a run's lock: a run is never taken for leftovers
 _SET_BY_RAY = ("PYTHONBREAKPOINT", "RAY_CLIENT_MODE")  # in this process, and left there
-_ANSWER = 5.0  # seconds in which a cluster has to answer; Ray tries for more than a minute
+_ANSWER = 5.0  # seconds for each of a host's addresses to answer; Ray tries for over a minute
 _MAX_TEMPORARY = 15  # characters; Ray's socket paths in it are 92 longer and may not exceed 107
 
 
@@ -178,9 +178,10 @@ def _probe(address: str) -> None:
         return
     try:
         socket.create_connection((host, port), timeout=_ANSWER).close()
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # the latter for a name that no host can have
+        reason = getattr(error, "strerror", None) or error
         raise ClusterError(
-            f"no Ray cluster at {address}: nothing answers there ({error.strerror or error}); "
+            f"no Ray cluster at {address}: nothing answers there ({reason}); "
             "expected HOST:PORT as `ray start --head` prints it"
         ) from None
 

@@ -24,8 +24,8 @@ class Display:
     """Shows a run's progress in one block that is redrawn; pass it as `progress` to `search`.
 
     Use it as a context manager. Where standard error is not a terminal it writes lines instead: at
-    the begin of a phase, at every tenth of it, and every notice. Wall clock is used here and only
-    for what people see.
+    the first result of a phase, at every tenth of it, and every notice. Wall clock is used here and
+    only for what people see.
     """
 
     def __init__(self, console: Console | None = None) -> None:
@@ -100,8 +100,9 @@ class Display:
     def _say(self) -> None:
         """Write a line if a tenth of the phase has passed, not for what the store brought back."""
         now = self._now
-        tenth = (now.phase, now.done // max(1, (now.total or 100) // 10))
-        if now.phase == "done" or tenth == self._tenth or 0 < now.done == now.restored:
+        tenth = (now.phase, 10 * now.done // now.total if now.total else now.done // 10)
+        begun = now.done > now.restored or (now.phase == "baselines" and not now.done)
+        if now.phase == "done" or tenth == self._tenth or not begun:
             return
         self._tenth = tenth
         parts = [f"{now.phase} {now.done}" + ("" if now.total is None else f"/{now.total}")]

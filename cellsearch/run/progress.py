@@ -44,11 +44,9 @@ class Tally:
         self._watch = watch
         self._now = Progress()
 
-    def begin(self, phase: str, total: int | None, done: int = 0, notice: str = "") -> None:
+    def begin(self, phase: str, total: int | None, done: int = 0) -> None:
         """Enter a phase of which some jobs may be done from before."""
-        self._show(
-            replace(self._now, phase=phase, total=total, done=done, restored=done, notice=notice)
-        )
+        self._show(replace(self._now, phase=phase, total=total, done=done, restored=done))
 
     def baseline(self, name: str, evaluation: Evaluation, *, restored: bool = False) -> None:
         """Count a baseline."""

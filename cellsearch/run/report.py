@@ -14,6 +14,7 @@ from cellsearch.statistics import rank_correlation as spearman
 _EDGE = 0.02  # as a share of the way from chance to solved: this near counts as there
 _REFERENCE = "lstm"
 _RISK = 0.05  # that any of the intervals misses
+Levels = Mapping[str, Mapping[str, Any]]
 
 
 def rank_correlation(
@@ -39,7 +40,7 @@ def rank_correlation(
 
 
 def uninformative_tasks(
-    levels: Mapping[str, Mapping[str, Any]],
+    levels: Levels,
     baselines: Sequence[Baseline],
     finalists: Sequence[Finalist],
 ) -> dict[str, str]:
@@ -62,13 +63,15 @@ def verdict(
     best: Finalist | None,
     finalists: Sequence[Finalist],
     *,
+    levels: Levels,
     proposed: int,
     drawn: int,
 ) -> str:
     """Say how the best cell compares with the best baseline and with the LSTM, on the same seeds.
 
     The first sentence stands for itself; the second says how the strategy's best compares with the
-    control's: `proposed` candidates came from the strategy, `drawn` ones from the control.
+    control's: `proposed` candidates came from the strategy, `drawn` ones from the control. Tasks,
+    with their `levels` of chance and solved, on which the opposite is sure are named.
 
     The intervals are Student's, of paired differences, at 95 % for all cells found together: the
     best of several is chosen by the very scores that are compared, so each interval has the
@@ -81,7 +84,7 @@ def verdict(
         return "No candidate finished its training, so the run found no cell."
     found = [one for one in finalists if one.index is not None]
     confidence = 1 - _RISK / len(found)
-    chance = _beside_chance(best, found, confidence, proposed, drawn)
+    chance = _beside_chance(best, found, levels, confidence, proposed, drawn)
     baselines = [one for one in finalists if one.index is None]
     if not baselines:
         return (
@@ -93,7 +96,7 @@ def verdict(
     parts = []
     for rival in rivals:
         title = "the best baseline, " if rival is baselines[0] else ""
-        parts.append(_compared(best, rival, title, confidence))
+        parts.append(_compared(best, rival, title, levels, confidence))
     seeds = len(best.scores)
     origin = " (drawn at random)" if best.control else ""
     widened = (
@@ -107,7 +110,12 @@ def verdict(
 
 
 def _beside_chance(
-    best: Finalist, found: Sequence[Finalist], confidence: float, proposed: int, drawn: int
+    best: Finalist,
+    found: Sequence[Finalist],
+    levels: Levels,
+    confidence: float,
+    proposed: int,
+    drawn: int,
 ) -> str:
     """Say in one sentence how the best cells of strategy and control compare."""
     rival = next((one for one in found if one.control != best.control), None)
@@ -116,10 +124,10 @@ def _beside_chance(
         if rival is None:
             return f"{origin}; of {proposed} that the strategy proposed none came to the final."
         title = f"the best of {proposed} that the strategy proposed, "
-        return f"{origin}: it {_compared(best, rival, title, confidence)}."
+        return f"{origin}: it {_compared(best, rival, title, levels, confidence)}."
     if rival is not None:
         title = f"the best of {drawn} drawn at random, "
-        against = _compared(best, rival, title, confidence)
+        against = _compared(best, rival, title, levels, confidence)
         return f"It {against}; the strategy proposed {proposed}."
     none = (
         f"Of {drawn} drawn at random none came to the final"
@@ -129,7 +137,9 @@ def _beside_chance(
     return f"{none}, so it is open whether the strategy beats chance."
 
 
-def _compared(best: Finalist, rival: Finalist, title: str, confidence: float) -> str:
+def _compared(
+    best: Finalist, rival: Finalist, title: str, levels: Levels, confidence: float
+) -> str:
     name = f"{title}{rival.name} ({rival.mean:.4f})"
     gain = paired_difference(rival.scores, best.scores, confidence)
     if not gain.known:
@@ -145,16 +155,30 @@ def _compared(best: Finalist, rival: Finalist, title: str, confidence: float) ->
     verb = "beats" if gain.mean > 0 else "is worse than"
     return (
         f"{verb} {name} {shown} (95 % interval {bounds[0]:.4f} to {bounds[1]:.4f})"
-        f"{_disagreeing(best, rival, gain.mean)}"
+        f"{_disagreeing(best, rival, gain.mean, levels, confidence)}"
     )
 
 
-def _disagreeing(best: Finalist, rival: Finalist, gain: float) -> str:
-    """Name the tasks on which the mean loss says the opposite of the score."""
-    tasks = [
-        task
-        for task, loss in best.losses.items()
-        if (rival.losses.get(task, loss) - loss) * gain < 0
-    ]
+def _disagreeing(
+    best: Finalist, rival: Finalist, gain: float, levels: Levels, confidence: float
+) -> str:
+    """Name the tasks on which the opposite holds, by an interval without zero."""
+    tasks = []
+    for task, level in levels.items():
+        theirs, ours = (_scores_on(task, level, one) for one in (rival, best))
+        there = paired_difference(theirs, ours, confidence)
+        if there.known and not there.contains_zero and there.mean * gain < 0:
+            tasks.append(task)
     side = "behind it" if gain > 0 else "ahead of it"
     return f", though {side} on {' and '.join(tasks)}" if tasks else ""
+
+
+def _scores_on(task: str, level: Mapping[str, Any], finalist: Finalist) -> list[float]:
+    """Return the score on one task of every training; 1 for one that failed."""
+    span = level["chance"] - level["solved"]
+    return [
+        min(1.0, max(0.0, (one.losses[task] - level["solved"]) / span))
+        if one.status == "ok" and task in one.losses
+        else 1.0
+        for one in finalist.evaluations
+    ]

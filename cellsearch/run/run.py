@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,8 +67,9 @@ class Run:
         for baseline in self.baselines:
             if baseline.name == which:
                 return baseline
+        index = re.sub(r"^(#|candidate-)(?=\d)", "", which)
         for candidate in self.candidates:
-            if which.removeprefix("#").removeprefix("candidate-") == str(candidate.index):
+            if index == str(candidate.index):
                 return candidate
         known: tuple[Candidate | Baseline, ...] = (*self.baselines, *self.candidates)
         ids = {one.cell_id: one for one in reversed(known)}
@@ -77,7 +79,7 @@ class Run:
         problem = "several cells begin" if matches else "there is no cell"
         raise RunError(
             f"{self.folder}: {problem} with {which!r}; expected 'best', an index "
-            f"0..{len(self.candidates) - 1}, a cell id or one of "
+            f"0..{len(self.candidates) - 1} (also as #7 or candidate-7), a cell id or one of "
             f"{', '.join(one.name for one in self.baselines) or 'no baselines'}"
         )
 
@@ -97,7 +99,12 @@ class Run:
         evaluated = [one for one in self.candidates if one.result.status != "duplicate"]
         drawn = sum(one.control for one in evaluated)
         return report.verdict(
-            self.status, self.best, self.finalists, proposed=len(evaluated) - drawn, drawn=drawn
+            self.status,
+            self.best,
+            self.finalists,
+            levels=self.levels,
+            proposed=len(evaluated) - drawn,
+            drawn=drawn,
         )
 
     def __repr__(self) -> str:

@@ -128,7 +128,7 @@ class ArraysTask(FiniteTask):
         if self.path is None:
             raise TaskError(
                 f"task {self.name!r} lives in memory only; write it with "
-                f"task.save('data.npz') and use load_task('arrays', path='data.npz')"
+                f"task.save('data.npz') and use what that returns: task=task.save('data.npz')"
             )
         return {"name": "arrays", "path": str(self.path), **self._kept(), "sha256": self.sha256}
 

@@ -194,7 +194,7 @@ def test_search_prints_the_leaderboard_the_cell_and_a_verdict(say: Say) -> None:
     assert code == 0
     lines = err.splitlines()  # where there is no terminal, nothing moves
     assert [line.partition(",")[0] for line in lines if line.startswith("search")] == [
-        f"search {done}/3" for done in range(4)
+        f"search {done}/3" for done in (1, 2, 3)
     ]
     assert "lower is better" in out
     assert "rnn" in out
@@ -266,12 +266,24 @@ def test_compare_trains_as_the_run_did(say: Say) -> None:
     say("search", "small.toml", "--workers", "0", "--run", "run", *rates)
     words = ["compare", "run:best", "rnn", "--task", "adding,length=6", "--seeds", 2]
     shown = say(*words)[1]
-    assert "7 training steps; learning rates tried: 0.02; taken: " in shown
+    assert "trained as in run: 7 training steps; learning rates tried: 0.02; taken: " in shown
     shown = say(*words, "--steps", 5, "--learning-rates", "0.03,0.1")[1]
-    assert "5 training steps; learning rates tried: 0.03 and 0.1; taken: " in shown
+    assert "5 training steps; learning rates tried: 0.03, 0.1; taken: " in shown
     code, _, error = say(*words, "--learning-rates", "fast")
     assert code == 2
     assert "expected numbers such as 0.003,0.01, found 'fast'" in error
+
+
+def test_a_long_name_is_folded_in_a_comparison(say: Say) -> None:
+    name = "a_cell_with_a_name_that_is_longer_than_any_table_has_room_for"
+    Path(f"{name}.cell").write_text("h = tanh(linear(x, h_prev))\n")
+    shown = say("compare", f"{name}.cell", "--task", "adding,length=6", "--seeds", 2, "--steps", 2)[
+        1
+    ]
+    table = shown.split("gain:")[0]
+    assert "…" not in table
+    assert all(head in table for head in ("score", "its 95 %", "params"))
+    assert name in "".join(line.partition(" ")[0] for line in table.splitlines()[2:])
 
 
 @pytest.mark.parametrize("width", [60, 80])
@@ -282,8 +294,9 @@ def test_a_comparison_drops_columns_where_there_is_no_room(
     words = ["rnn", "gru_reset_before", "--task", "adding,length=6", "--parameters", 200]
     shown = say("compare", *words, "--seeds", 2, "--steps", 5)[1]
     table = shown.split("no room for")[0]
-    assert "gru_reset_before" in table
+    assert "gru_reset" in table
     assert "…" not in table
+    assert table.count("score") == 2  # in the title and as a column
     assert max(map(len, table.splitlines())) <= width
     assert "use a wider terminal or --json" in " ".join(shown.split())
 

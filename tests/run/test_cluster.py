@@ -29,6 +29,9 @@ def test_what_answers_and_what_is_a_word_is_left_to_ray() -> None:
         _probe(f"127.0.0.1:{server.getsockname()[1]}")
     for address in ("auto", "local", "no port", "[::1", "host:port"):
         _probe(address)
+    for address in ("a..b:6379", f"{'a' * 64}:6379"):  # no names of hosts
+        with pytest.raises(ClusterError, match="nothing answers there"):
+            _probe(address)
 
 
 def left_behind(folder: Path) -> Path:

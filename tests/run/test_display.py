@@ -1,6 +1,7 @@
 """The live block: what it shows on a terminal, and nothing elsewhere."""
 
 import io
+from dataclasses import replace
 
 from rich.console import Console
 
@@ -45,24 +46,33 @@ def test_notices_are_shown_as_they_stand_also_without_a_terminal() -> None:
     assert "\x1b" not in output.getvalue()
 
 
-def test_without_a_terminal_there_is_a_line_for_every_tenth() -> None:
+def lines(phase: str, dones: range, total: int | None, restored: int = 0) -> list[str]:
     output = io.StringIO()
     with Display(Console(file=output)) as display:
-        for done in range(41):
-            display(Progress(phase="search", done=done, total=40, best=0.25, best_index=4))
-        display(Progress(phase="done", done=40, total=40))
-    lines = output.getvalue().splitlines()
-    assert [line.partition(",")[0] for line in lines] == [f"search {n}/40" for n in range(0, 41, 4)]
-    assert "best so far 0.2500 (candidate 4), " in lines[3]
-    assert lines[3].endswith(" left")
+        for done in dones:
+            now = Progress(phase=phase, done=done, total=total, restored=min(done, restored))
+            display(replace(now, best=0.25, best_index=4))
+        display(Progress(phase="done", done=dones[-1], total=total))
+    return output.getvalue().splitlines()
+
+
+def test_without_a_terminal_there_is_a_line_for_every_tenth() -> None:
+    found = lines("search", range(26), 25)
+    tenths = [1, 3, 5, 8, 10, 13, 15, 18, 20, 23, 25]
+    assert [line.partition(",")[0] for line in found] == [f"search {n}/25" for n in tenths]
+    assert "best so far 0.2500 (candidate 4), " in found[3]
+    assert found[3].endswith(" left")
+    assert lines("baselines", range(2), 2)[0].startswith("baselines 0/2")
+    without = lines("search", range(21), None)
+    assert [line.partition(",")[0] for line in without] == ["search 1", "search 10", "search 20"]
 
 
 def test_what_the_store_brings_back_is_not_told_line_by_line() -> None:
-    output = io.StringIO()
-    with Display(Console(file=output)) as display:
-        for done in range(1, 41):
-            display(Progress(phase="search", done=done, restored=done, total=40))
-    assert output.getvalue() == ""
+    assert lines("search", range(41), 40, restored=40) == []
+    found = lines("search", range(41), 40, restored=30)
+    assert [line.partition(",")[0] for line in found] == [
+        f"search {n}/40" for n in (31, 32, 36, 40)
+    ]
 
 
 def test_the_time_left_is_unknown_without_a_number_or_a_speed() -> None:

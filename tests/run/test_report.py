@@ -16,10 +16,11 @@ from cellsearch.run.report import rank_correlation, uninformative_tasks, verdict
 from cellsearch.strategies.base import Evaluation
 
 LEVELS: dict[str, dict[str, Any]] = {"a": {"chance": 2.0, "solved": 1.0}}
+OTHER: dict[str, dict[str, Any]] = {"b": {"chance": 3.0, "solved": 1.0}}
 
 
 def judged(best: Finalist | None, *finalists: Finalist, proposed: int = 8, drawn: int = 2) -> str:
-    return verdict("done", best, finalists, proposed=proposed, drawn=drawn)
+    return verdict("done", best, finalists, levels=LEVELS | OTHER, proposed=proposed, drawn=drawn)
 
 
 def finalist(name: str, *scores: float | None) -> Finalist:
@@ -70,13 +71,28 @@ def test_a_better_baseline_is_said_plainly() -> None:
     assert "is worse than the best baseline, gru (0.1500) by 0.2050" in text
 
 
-def test_a_task_that_says_the_opposite_is_named() -> None:
-    best, lstm = finalist("candidate-3", 0.10, 0.21, 0.30), finalist("lstm", 0.5, 0.62, 0.7)
-    best = replace(best, losses={"a": 1.2, "b": 3.1})
-    text = judged(best, best, replace(lstm, losses={"a": 1.6, "b": 3.0}))
-    assert "beats the best baseline, lstm (0.6067) by 0.4033" in text
-    assert ", though behind it on b, over" in text
-    assert "though" not in judged(best, best, replace(lstm, losses={"a": 1.6, "b": 3.2}))
+def on_b(one: Finalist, *losses: float) -> Finalist:
+    pairs = zip(one.evaluations, losses, strict=True)
+    evaluations = tuple(replace(e, losses={**e.losses, "b": loss}) for e, loss in pairs)
+    return replace(one, evaluations=evaluations)
+
+
+def test_a_task_on_which_the_opposite_is_sure_is_named() -> None:
+    best = on_b(finalist("candidate-3", 0.10, 0.21, 0.30), 2.5, 2.6, 2.7)
+    lstm = finalist("lstm", 0.5, 0.62, 0.7)
+    assert ", though behind it on b, over" in judged(best, best, on_b(lstm, 2.1, 2.21, 2.3))
+    assert "though" not in judged(best, best, on_b(lstm, 2.9, 2.95, 2.99))
+    assert "though" not in judged(best, best, on_b(lstm, 2.4, 2.61, 2.7))  # by chance, perhaps
+    better = finalist("gru", 0.05, 0.10, 0.20)
+    assert ", though ahead of it on b, over" in judged(best, on_b(better, 2.8, 2.91, 2.99), best)
+
+
+def test_a_task_that_both_solve_or_a_failed_training_says_nothing_else() -> None:
+    best = on_b(finalist("candidate-3", 0.10, 0.21, 0.30), 0.99, 0.98, 0.97)
+    lstm = finalist("lstm", 0.5, 0.62, 0.7)
+    assert "though" not in judged(best, best, on_b(lstm, 0.5, 0.4, 0.3))
+    failed = finalist("lstm", None, None, 0.31)
+    assert "though" not in judged(best, best, on_b(failed, 0.5, 0.5, 0.5))
 
 
 def test_a_find_of_the_control_is_said_to_be_one() -> None:
