@@ -116,7 +116,6 @@ def _added(out: int, addend: int, arg: int, weight: Tensor) -> Action:
 
 def _split(split: Split) -> Action:
     outs, source, total = split.outs, split.source, sum(split.blocks)
-
     count = len(outs)
     first, second = outs[0], outs[-1]
 

@@ -41,8 +41,8 @@ def run(options: argparse.Namespace) -> None:
     targets = [resolve(text) for text in options.cells]
     task = read_task(options.task)
     watched = sys.stderr.isatty()
-    run = next((target.run for target in targets if target.run is not None), None)
-    evaluation = _evaluation(options, run)
+    source = next((target.run for target in targets if target.run is not None), None)
+    evaluation = _evaluation(options, source)
     found = compare(
         [(target.name, target.cell) for target in targets],
         task,
@@ -53,7 +53,7 @@ def run(options: argparse.Namespace) -> None:
     if options.json:
         print(json.dumps([one.to_json() for one in found], indent=2))
     else:
-        origin = "trained alike" if run is None else f"trained as in {run.folder}"
+        origin = "trained alike" if source is None else f"trained as in {source.folder}"
         show_comparison(found, task, evaluation, origin)
     for target in targets:
         if target.run is not None:
