@@ -7,8 +7,7 @@ from torch import Tensor
 
 from cellsearch.backends import make_sequence
 from cellsearch.cell import Cell
-from cellsearch.errors import CellError
-from cellsearch.shapes import learned_tensors, widths
+from cellsearch.shapes import learned_tensors, needs_equal_sizes
 from cellsearch.shell import CellShell, Description, RecurrentShell, States
 
 
@@ -21,16 +20,8 @@ def describe(cell: Cell) -> Description:
         states=cell.states,
         tensors=tuple((tensor.name, tensor.shape, tensor.start) for tensor in tensors),
         has_output=cell.has_output,
-        equal_sizes=_needs_equal_sizes(cell),
+        equal_sizes=needs_equal_sizes(cell.normal),
     )
-
-
-def _needs_equal_sizes(cell: Cell) -> bool:
-    try:
-        widths(cell.normal, 1, 2)
-    except CellError:
-        return True
-    return False
 
 
 class _Compiled:

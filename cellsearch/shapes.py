@@ -77,6 +77,15 @@ def _misfit(where: str, input_size: int | None, hidden_size: int) -> str:
     )
 
 
+def needs_equal_sizes(normal: Graph) -> bool:
+    """Tell whether x meets values as wide as the hidden state outside of `linear`."""
+    try:
+        widths(normal, 1, 2)
+    except CellError:
+        return True
+    return False
+
+
 def learned_tensors(normal: Graph) -> tuple[LearnedTensor, ...]:
     """Return the learned tensors of a normal form, in the order in which they are drawn."""
     width = widths(normal)

@@ -6,22 +6,50 @@ the states and the direction; see `cellsearch.shell.scan`.
 
 from __future__ import annotations
 
+import warnings
+from functools import cache
+
 from cellsearch.backends.eager import EagerSequence
 from cellsearch.backends.reference import ReferenceSequence
 from cellsearch.cell import Cell
 from cellsearch.lowering import lower
+from cellsearch.shapes import needs_equal_sizes
 from cellsearch.shell import SequenceFunction
 
-BACKENDS = ("auto", "eager", "reference")
+BACKENDS = ("auto", "native", "eager", "reference")
 
 
 def make_sequence(cell: Cell, backend: str) -> SequenceFunction:
     """Return the function that runs a layer of a cell; its states are in the normal form's order.
 
-    "auto" takes the fastest backend there is for the device.
+    "native" runs machine code on the CPU and leaves to eager what that cannot do; "auto" is native
+    where this platform can, else eager, with one warning. Raises ValueError for an unknown name and
+    RuntimeError if "native" cannot be had.
     """
     if backend not in BACKENDS:
         raise ValueError(f"backend is {backend!r}; expected one of {', '.join(BACKENDS)}")
     if backend == "reference":
         return ReferenceSequence(cell.normal)
-    return EagerSequence(lower(cell.normal))
+    program = lower(cell.normal)
+    problem = "" if backend == "eager" else _native_problem()
+    if problem and backend == "native":
+        raise RuntimeError(f"backend native: {problem}; use backend='eager'")
+    if problem or backend == "eager":
+        return EagerSequence(program)
+    from cellsearch.backends.native import NativeSequence
+
+    return NativeSequence(program, needs_equal_sizes(cell.normal))
+
+
+@cache
+def _native_problem() -> str:
+    """Return why this platform cannot run native code, or ""; warn once."""
+    try:
+        from cellsearch.backends.native.engine import check
+
+        check()
+    except (ImportError, OSError, RuntimeError) as error:
+        problem = f"llvmlite cannot compile here ({error})"
+        warnings.warn(f"{problem}; cells run in torch operations instead", stacklevel=3)
+        return problem
+    return ""

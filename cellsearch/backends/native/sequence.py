@@ -1,0 +1,233 @@
+"""Running a kernel for torch: what goes in and out, derivatives, and when eager has to do it."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd import forward_ad
+from torch.nn import Parameter
+
+from cellsearch.backends.actions import Actions, Registers
+from cellsearch.backends.eager import EagerSequence
+from cellsearch.backends.native.code import DOUBLE, SINGLE
+from cellsearch.backends.native.kernel import Kernel, get_kernel
+from cellsearch.backends.native.layout import Layout, Shape
+from cellsearch.lowering.program import LoopProgram
+from cellsearch.shell import States
+
+PRECISIONS = {torch.float32: SINGLE, torch.float64: DOUBLE}
+FEW_ROWS = 16  # up to so many, packing the weights costs more than it saves
+
+_warned: set[torch.dtype] = set()
+
+
+class NativeSequence:
+    """Runs one layer of a loop program in one direction, on the CPU, in float32 or float64.
+
+    What kernels cannot do, the eager backend does: other devices and dtypes, subclasses of
+    tensors, tracing, autocast, functional transforms, and gradients of gradients.
+    """
+
+    def __init__(self, program: LoopProgram, equal_sizes: bool) -> None:
+        self.program = program
+        self.equal_sizes = equal_sizes
+        self.eager = EagerSequence(program)
+        self._kernels: dict[torch.dtype, Kernel] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the machine code behind: another process compiles its own."""
+        return {**self.__dict__, "_kernels": {}}
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> NativeSequence:
+        return NativeSequence(self.program, self.equal_sizes)
+
+    def kernel(self, dtype: torch.dtype) -> Kernel:
+        """Return the kernel for a dtype."""
+        kernel = self._kernels.get(dtype)
+        if kernel is None:
+            kernel = get_kernel(self.program, self.equal_sizes, PRECISIONS[dtype])
+            self._kernels[dtype] = kernel
+        return kernel
+
+    def __call__(
+        self,
+        tensors: Sequence[Tensor],
+        rows: Tensor,
+        batch_sizes: list[int],
+        state: States,
+        reverse: bool,
+    ) -> tuple[Tensor, States]:
+        """Return the output, (rows, hidden), and the last states; see `cellsearch.shell.scan`."""
+        if not _is_plain(tensors, rows, state):
+            return self.eager(tensors, rows, batch_sizes, state, reverse)
+        kernel = self.kernel(rows.dtype)
+        inputs = (rows, *state, *self._constants(kernel, tensors, rows), *tensors)
+        learns = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in inputs)
+        shape = Shape(
+            input_size=rows.size(1),
+            hidden_size=state[0].size(1),
+            batch=state[0].size(0),
+            batch_sizes=tuple(batch_sizes),
+            reverse=reverse,
+            keep=learns,
+            direct=not learns and rows.size(0) <= FEW_ROWS,
+        )
+        run = _Run(self, kernel, kernel.layout(shape))
+        if learns:
+            results = _Function.apply(run, *inputs)  # type: ignore[no-untyped-call]
+        else:
+            results, _ = run.forward(inputs)
+        return results[0], tuple(results[1:])
+
+    def _constants(self, kernel: Kernel, tensors: Sequence[Tensor], rows: Tensor) -> list[Tensor]:
+        """Return what is known before any row; torch computes and differentiates it."""
+        if not kernel.plan.constants:
+            return []
+        registers: Registers = [None] * kernel.plan.registers
+        for register, number in self.program.numbers:
+            registers[register] = number
+        actions = Actions(self.program, tensors, rows)
+        for instruction in kernel.plan.prelude:
+            actions.action(instruction)(registers)
+        return [registers[register] for register in kernel.plan.constants]
+
+
+class _Run:
+    """One call of a sequence: its kernel and shapes; tensors are passed in.
+
+    `inputs` are the rows, the states, the constants and the learned tensors, in this order.
+    """
+
+    def __init__(self, sequence: NativeSequence, kernel: Kernel, layout: Layout) -> None:
+        self.sequence = sequence
+        self.kernel = kernel  # a backward pass may come after the cache has dropped it
+        self.layout = layout
+
+    def forward(self, inputs: Sequence[Tensor]) -> tuple[list[Tensor], Tensor]:
+        """Return the output and the last states, and the workspace."""
+        inputs = [tensor.contiguous() for tensor in inputs]
+        rows, shape = inputs[0], self.layout.shape
+        states = len(self.kernel.plan.updates)
+        workspace = rows.new_empty(self.layout.elements[0])
+        results = [rows.new_empty(shape.rows, shape.hidden_size)]
+        results += [torch.empty_like(state) for state in inputs[1 : 1 + states]]
+        given = [workspace, rows, results[0], *inputs[1 : 1 + states], *results[1:]]
+        pointers = [tensor.data_ptr() for tensor in (*given, *inputs[1 + states :])]
+        self.kernel.forward(self.layout, pointers)
+        return results, workspace
+
+    def backward(
+        self,
+        inputs: Sequence[Tensor],
+        workspace: Tensor,
+        gradients: Sequence[Tensor],
+        wanted: Sequence[bool],
+    ) -> list[Tensor | None]:
+        """Return the gradients of the inputs; None for those that are not wanted."""
+        plan = self.kernel.plan
+        fixed = 1 + len(plan.updates) + len(plan.constants)  # then the learned tensors follow
+        learned = plan.learned
+        targets = [
+            torch.empty_like(tensor, memory_format=torch.contiguous_format)
+            if want and (position < fixed or position - fixed in learned)
+            else None
+            for position, (tensor, want) in enumerate(zip(inputs, wanted, strict=True))
+        ]
+        here = [inputs[0].contiguous(), *(gradient.contiguous() for gradient in gradients)]
+        here += [tensor.contiguous() for tensor in inputs[fixed:]]
+        there = workspace.new_empty(self.layout.elements[1])
+        pointers = [tensor.data_ptr() for tensor in (workspace, there, *here)]
+        pointers += [0 if target is None else target.data_ptr() for target in targets]
+        self.kernel.backward(self.layout, pointers)
+        return targets
+
+    def differentiable(
+        self, inputs: Sequence[Tensor], gradients: Sequence[Tensor], wanted: Sequence[bool]
+    ) -> list[Tensor | None]:
+        """Return the gradients of the inputs by way of eager, so that they have gradients, too.
+
+        Those of constants go to the learned tensors that they were computed from.
+        """
+        plan, shape = self.kernel.plan, self.layout.shape
+        first = 1 + len(plan.updates)
+        last = first + len(plan.constants)
+        output, states = self.sequence.eager(
+            inputs[last:], inputs[0], list(shape.batch_sizes), tuple(inputs[1:first]), shape.reverse
+        )
+        asked = [
+            position
+            for position, want in enumerate(wanted)
+            if want and not first <= position < last
+        ]
+        found: list[Tensor | None] = [None] * len(inputs)
+        results = torch.autograd.grad(
+            [output, *states],
+            [inputs[position] for position in asked],
+            list(gradients),
+            create_graph=True,
+            allow_unused=True,
+        )
+        for position, gradient in zip(asked, results, strict=True):
+            found[position] = gradient
+        return found
+
+
+class _Function(torch.autograd.Function):
+    """Connects a kernel to torch's differentiation."""
+
+    @staticmethod
+    def forward(ctx: Any, run: _Run, *inputs: Tensor) -> tuple[Tensor, ...]:
+        results, ctx.workspace = run.forward(inputs)
+        ctx.run = run
+        ctx.save_for_backward(*inputs)
+        return tuple(results)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Any, ...]:
+        wanted = ctx.needs_input_grad[1:]
+        if torch.is_grad_enabled():  # create_graph=True
+            return (None, *ctx.run.differentiable(ctx.saved_tensors, gradients, wanted))
+        return (None, *ctx.run.backward(ctx.saved_tensors, ctx.workspace, gradients, wanted))
+
+
+def _is_plain(tensors: Sequence[Tensor], rows: Tensor, state: States) -> bool:
+    """Tell whether a kernel can read these tensors and nothing asks for torch's own operations."""
+    dtype = rows.dtype
+    if rows.device.type != "cpu" or type(rows) is not Tensor or _is_transformed():
+        return False
+    if dtype not in PRECISIONS:
+        _warn(dtype)
+        return False
+    return all(
+        type(tensor) in (Tensor, Parameter)
+        and tensor.dtype == dtype
+        and tensor.device.type == "cpu"
+        and tensor.layout == torch.strided
+        and not tensor.is_neg()
+        for tensor in (rows, *state, *tensors)
+    )
+
+
+def _is_transformed() -> bool:
+    """Tell whether torch is tracing, transforming or changing what its operations do."""
+    return (
+        torch.is_autocast_enabled("cpu")
+        or torch.compiler.is_compiling()
+        or torch._C._get_tracing_state() is not None
+        or torch._C._are_functorch_transforms_active()
+        or torch._C._len_torch_dispatch_stack() > 0
+        or forward_ad._current_level >= 0
+    )
+
+
+def _warn(dtype: torch.dtype) -> None:
+    if dtype not in _warned:
+        _warned.add(dtype)
+        warnings.warn(
+            f"the native backend computes in float32 and float64; {dtype} runs in torch operations",
+            stacklevel=2,
+        )
