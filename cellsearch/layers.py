@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
 import torch
 from torch import Tensor
 
-from cellsearch.backends import make_sequence
+from cellsearch.backends import make_sequence, make_stream
 from cellsearch.cell import Cell
 from cellsearch.shapes import learned_tensors, needs_equal_sizes
 from cellsearch.shell import CellShell, Description, RecurrentShell, States
+
+if TYPE_CHECKING:
+    from cellsearch.backends.native.streaming import Stream
 
 
 def describe(cell: Cell) -> Description:
@@ -32,6 +38,13 @@ class _Compiled:
         order = [name for name, _ in cell.normal.states]
         self.to_normal = [cell.states.index(name) for name in order]
         self.from_normal = [order.index(name) for name in cell.states]
+        self.in_order = self.to_normal == sorted(self.to_normal)
+
+    def stream(
+        self, groups: Mapping[str, torch.nn.Module | None], rows: Tensor, state: States
+    ) -> Stream | None:
+        """Return what takes steps like this one faster, if the backend has such."""
+        return make_stream(self.function, groups, rows, state)
 
     def __call__(
         self,
@@ -41,6 +54,8 @@ class _Compiled:
         state: States,
         reverse: bool,
     ) -> tuple[Tensor, States]:
+        if self.in_order:
+            return self.function(tensors, rows, batch_sizes, state, reverse)
         ordered = tuple(state[index] for index in self.to_normal)
         output, last = self.function(tensors, rows, batch_sizes, ordered, reverse)
         return output, tuple(last[index] for index in self.from_normal)
@@ -107,9 +122,31 @@ class RecurrentCell(CellShell):
         dtype: torch.dtype | None = None,
     ) -> None:
         self.cell = cell  # first: later, a statement may have this name
-        super().__init__(
-            describe(cell), _Compiled(cell, backend), input_size, hidden_size, device, dtype
-        )
+        compiled = _Compiled(cell, backend)
+        super().__init__(describe(cell), compiled, input_size, hidden_size, device, dtype)
+        self._compiled = compiled
+        self._stream: Stream | None = None
+
+    def forward(self, input: Tensor, state: Tensor | States | None = None) -> object:
+        """Take one step; see `cellsearch.shell.CellShell.forward`.
+
+        A step without gradients like the one before, as in streaming, takes a short way.
+        """
+        if state is None or torch.is_grad_enabled():
+            return super().forward(input, state)
+        single = isinstance(state, Tensor)
+        if self._stream is not None:
+            new = self._stream.step(input, (state,) if single else state)  # type: ignore[arg-type]
+            if new is not None:
+                return new[0] if single else new
+        result = super().forward(input, state)
+        parts: States = (state,) if single else tuple(state)  # type: ignore[assignment]
+        plain = input.dim() == 2 and self._compiled.in_order and not self.description.has_output
+        self._stream = self._compiled.stream(self._modules, input, parts) if plain else None
+        return result
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_stream": None}
 
     def extra_repr(self) -> str:
         return f"{self.cell.id}, {super().extra_repr()}"

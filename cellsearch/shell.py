@@ -104,6 +104,7 @@ class _Shell(_Owner):
         self.sequence = sequence
         self.input_size = input_size
         self.hidden_size = hidden_size
+        self._paths = [tuple(name.split(".", 1)) for name, _, _ in description.tensors]
 
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
         """Draw all learned tensors anew, from torch's global generator unless one is given."""
@@ -136,7 +137,12 @@ class _Shell(_Owner):
             _group(owner, group).register_parameter(role, nn.Parameter(value))
 
     def _tensors(self, owner: nn.Module) -> list[Tensor]:
-        return [_lookup(owner, name) for name, _, _ in self.description.tensors]
+        groups = owner._modules
+        try:  # of a module of few operations, a step takes no longer than looking these up
+            found = [groups[group]._parameters[role] for group, role in self._paths]  # type: ignore[union-attr]
+        except KeyError:  # one is computed from others: torch.nn.utils.parametrize
+            return [_lookup(owner, name) for name, _, _ in self.description.tensors]
+        return found  # type: ignore[return-value]
 
     def _as_tuple(self, state: Tensor | States) -> States:
         parts = (state,) if isinstance(state, Tensor) else tuple(state)
@@ -173,22 +179,26 @@ class CellShell(_Shell):
         (hidden_size,), zeros if not given. Returns the new state, a tuple if there are several;
         (output, state) if the cell's output is not its h.
         """
-        if input.dim() not in (1, 2):
-            raise RuntimeError(f"expected 1-D or 2-D input, found {input.dim()}-D")
-        if input.size(-1) != self.input_size:
-            raise RuntimeError(f"expected input_size {self.input_size}, found {input.size(-1)}")
-        rows = input if input.dim() == 2 else input.unsqueeze(0)
+        dimensions = input.dim()
+        if dimensions not in (1, 2):
+            raise RuntimeError(f"expected 1-D or 2-D input, found {dimensions}-D")
+        rows = input if dimensions == 2 else input.unsqueeze(0)
+        batch, size = rows.shape
+        if size != self.input_size:
+            raise RuntimeError(f"expected input_size {self.input_size}, found {size}")
+        description = self.description
         if state is None:
-            zeros = rows.new_zeros(rows.size(0), self.hidden_size)
-            parts: States = (zeros,) * len(self.description.states)
+            zeros = rows.new_zeros(batch, self.hidden_size)
+            parts: States = (zeros,) * len(description.states)
         else:
             parts = self._as_tuple(state)
-            parts = parts if input.dim() == 2 else tuple(part.unsqueeze(0) for part in parts)
-        _check_states(parts, (rows.size(0), self.hidden_size), self.description.states)
-        output, new = self.sequence(self._tensors(self), rows, [rows.size(0)], parts, False)
-        if input.dim() == 1:
+            if dimensions == 1:
+                parts = tuple(part.unsqueeze(0) for part in parts)
+        _check_states(parts, (batch, self.hidden_size), description.states)
+        output, new = self.sequence(self._tensors(self), rows, [batch], parts, False)
+        if dimensions == 1:
             output, new = output.squeeze(0), tuple(part.squeeze(0) for part in new)
-        return (output, self._as_given(new)) if self.description.has_output else self._as_given(new)
+        return (output, self._as_given(new)) if description.has_output else self._as_given(new)
 
     def extra_repr(self) -> str:
         return f"{self.input_size}, {self.hidden_size}"
@@ -353,7 +363,7 @@ def _start(
 
 def _check_states(states: States, shape: tuple[int, ...], names: tuple[str, ...]) -> None:
     for name, state in zip(names, states, strict=True):
-        if tuple(state.shape) != shape:
+        if state.shape != shape:
             raise RuntimeError(
                 f"expected state {name} of shape {shape}, found {tuple(state.shape)}"
             )

@@ -7,14 +7,22 @@ the states and the direction; see `cellsearch.shell.scan`.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from functools import cache
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+from torch.nn import Module
 
 from cellsearch.backends.eager import EagerSequence
 from cellsearch.backends.reference import ReferenceSequence
 from cellsearch.cell import Cell
 from cellsearch.lowering import lower
 from cellsearch.shapes import needs_equal_sizes
-from cellsearch.shell import SequenceFunction
+from cellsearch.shell import SequenceFunction, States
+
+if TYPE_CHECKING:
+    from cellsearch.backends.native.streaming import Stream
 
 BACKENDS = ("auto", "native", "eager", "reference")
 
@@ -39,6 +47,22 @@ def make_sequence(cell: Cell, backend: str) -> SequenceFunction:
     from cellsearch.backends.native import NativeSequence
 
     return NativeSequence(program, needs_equal_sizes(cell.normal))
+
+
+def make_stream(
+    function: SequenceFunction, groups: Mapping[str, Module | None], rows: Tensor, state: States
+) -> Stream | None:
+    """Return what takes steps like this one faster, with the weights in `groups`; None if nothing.
+
+    For inference: it differentiates nothing.
+    """
+    if isinstance(function, EagerSequence | ReferenceSequence):
+        return None
+    from cellsearch.backends.native import NativeSequence
+
+    if not isinstance(function, NativeSequence):
+        return None
+    return function.stream(groups, rows, state)
 
 
 @cache

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import ctypes
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from functools import lru_cache
+from struct import Struct
 from typing import Any
 
 from llvmlite import ir
@@ -50,22 +50,20 @@ class Kernel:
         self._engine = Engine(module, thorough=False)
         self._forward = self._engine.function("forward", 2)
         self._backward = self._engine.function("backward", 2)
-        self._pointers = {
-            "forward": ctypes.c_int64 * len(forward_pointers(self.plan, tensors)),
-            "backward": ctypes.c_int64 * len(backward_pointers(self.plan, tensors)),
-        }
+        self._given = Struct(f"{len(forward_pointers(self.plan, tensors))}q").pack
+        self._given_back = Struct(f"{len(backward_pointers(self.plan, tensors))}q").pack
         workspaces = (forward_arrays(self.plan, storage), backward_arrays(self.plan, storage))
         self.layout: Callable[[Shape], Layout] = lru_cache(maxsize=KEPT_LAYOUTS)(
             lambda shape: make_layout(shape, workspaces, precision)
         )
 
-    def forward(self, layout: Layout, pointers: Sequence[int]) -> None:
+    def forward(self, layout: Layout, pointers: Iterable[int]) -> None:
         """Run the forward pass; `pointers` are in the order of `forward_pointers`."""
-        self._forward(layout.integers, self._pointers["forward"](*pointers))
+        self._forward(layout.address, self._given(*pointers))
 
-    def backward(self, layout: Layout, pointers: Sequence[int]) -> None:
+    def backward(self, layout: Layout, pointers: Iterable[int]) -> None:
         """Run the backward pass; `pointers` are in the order of `backward_pointers`."""
-        self._backward(layout.integers, self._pointers["backward"](*pointers))
+        self._backward(layout.address, self._given_back(*pointers))
 
 
 class _Cache:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from cellsearch.backends.native.code import Precision
 from cellsearch.backends.native.products import outer_scratch_size, panels_size
@@ -36,8 +37,7 @@ class Scratch:
     width: str
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
+class Shape(NamedTuple):
     """The shapes of one call: sizes, rows of each step, direction, and what is kept."""
 
     input_size: int
@@ -58,6 +58,7 @@ class Layout:
     """The integers that a kernel reads, and the elements that each workspace needs."""
 
     integers: ctypes.Array[ctypes.c_int64]
+    address: int  # of the integers
     elements: tuple[int, ...]
     shape: Shape
 
@@ -110,4 +111,5 @@ def make_layout(
         len(SIZES) + len(offsets),
     )
     integers = [*header, *offsets, *shape.batch_sizes, *starts[:-1]]
-    return Layout((ctypes.c_int64 * len(integers))(*integers), tuple(elements), shape)
+    array = (ctypes.c_int64 * len(integers))(*integers)
+    return Layout(array, ctypes.addressof(array), tuple(elements), shape)

@@ -84,13 +84,17 @@ class ForwardPass:
             with code.loop(0, self.frame.padded[step.width], code.precision.lanes) as position:
                 rows.position = position
                 known: dict[int, Any] = {a: Vector(code, rows.load(places[a])) for a in outside}
-                known.update((a, plan.values[a].number) for a in read if a not in known)
+                known.update((a, self._number(a)) for a in read if a not in known)
                 for v in step.values:
                     value = plan.values[v]
                     args = [known[a] for a in value.args]
                     known[v] = OPERATORS[value.op].formula(math, *args)
                 for v, place in stored:
                     rows.store(_vector(code, known[v]), place)
+
+    def _number(self, index: int) -> Vector:
+        code = self.frame.code
+        return Vector(code, code.number(self.plan.values[index].number))
 
 
 class BackwardPass:
@@ -213,7 +217,7 @@ class BackwardPass:
         if index not in known:
             value = self.plan.values[index]
             if value.kind == "number":
-                known[index] = value.number
+                known[index] = Vector(rows.code, rows.code.number(value.number))
             elif index in reading:
                 known[index] = Vector(rows.code, rows.load(reading[index]))
             else:

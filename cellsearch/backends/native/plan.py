@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-from cellsearch.lowering.program import Instruction, Stage
+from cellsearch.lowering.program import Instruction, Load, Stage
 
 Kind = Literal["number", "constant", "x", "previous", "column", "normal", "apply"]
 STAGES: tuple[Stage, ...] = ("before", "loop", "after")
@@ -103,6 +103,18 @@ class Plan:
         products = [call for call in self.calls if isinstance(call, ProductCall)]
         tensors = [t for call in products for k in (*call.weights, call.bias) for t in k]
         return frozenset(tensors)
+
+    @cached_property
+    def loaded(self) -> tuple[int, ...] | None:
+        """The learned tensors that are the constants, if nothing has to be computed."""
+        loads = {load.out: load.tensor for load in self.prelude if isinstance(load, Load)}
+        plain = len(loads) == len(self.prelude)
+        return tuple(loads[register] for register in self.constants) if plain else None
+
+    @cached_property
+    def output_is_first(self) -> bool:
+        """Whether the output is the new value of the first state."""
+        return self.output == self.updates[0]
 
     @property
     def reads_x(self) -> bool:

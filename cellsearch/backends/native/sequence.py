@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd import forward_ad
 from torch.nn import Parameter
 
 from cellsearch.backends.actions import Actions, Registers
@@ -16,11 +15,13 @@ from cellsearch.backends.eager import EagerSequence
 from cellsearch.backends.native.code import DOUBLE, SINGLE
 from cellsearch.backends.native.kernel import Kernel, get_kernel
 from cellsearch.backends.native.layout import Layout, Shape
+from cellsearch.backends.native.modes import is_transformed
+from cellsearch.backends.native.streaming import SMALL, Groups, Stream
 from cellsearch.lowering.program import LoopProgram
 from cellsearch.shell import States
 
 PRECISIONS = {torch.float32: SINGLE, torch.float64: DOUBLE}
-FEW_ROWS = 16  # up to so many, packing the weights costs more than it saves
+FEW_ROWS = 4  # up to so many, packing the weights costs more than it saves
 
 _warned: set[torch.dtype] = set()
 
@@ -37,13 +38,11 @@ class NativeSequence:
         self.equal_sizes = equal_sizes
         self.eager = EagerSequence(program)
         self._kernels: dict[torch.dtype, Kernel] = {}
+        self._sizes: dict[tuple[int, int], list[tuple[int, ...]]] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the machine code behind: another process compiles its own."""
         return {**self.__dict__, "_kernels": {}}
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> NativeSequence:
-        return NativeSequence(self.program, self.equal_sizes)
 
     def kernel(self, dtype: torch.dtype) -> Kernel:
         """Return the kernel for a dtype."""
@@ -62,31 +61,55 @@ class NativeSequence:
         reverse: bool,
     ) -> tuple[Tensor, States]:
         """Return the output, (rows, hidden), and the last states; see `cellsearch.shell.scan`."""
-        if not _is_plain(tensors, rows, state):
+        if not self._can_run(tensors, rows, state):
             return self.eager(tensors, rows, batch_sizes, state, reverse)
         kernel = self.kernel(rows.dtype)
-        inputs = (rows, *state, *self._constants(kernel, tensors, rows), *tensors)
+        inputs = [rows, *state, *self._constants(kernel, tensors, rows), *tensors]
         learns = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in inputs)
-        shape = Shape(
-            input_size=rows.size(1),
-            hidden_size=state[0].size(1),
-            batch=state[0].size(0),
-            batch_sizes=tuple(batch_sizes),
-            reverse=reverse,
-            keep=learns,
-            direct=not learns and rows.size(0) <= FEW_ROWS,
-        )
-        run = _Run(self, kernel, kernel.layout(shape))
+        run = _Run(self, kernel, kernel.layout(_shape(rows, state, batch_sizes, reverse, learns)))
         if learns:
             results = _Function.apply(run, *inputs)  # type: ignore[no-untyped-call]
         else:
             results, _ = run.forward(inputs)
         return results[0], tuple(results[1:])
 
+    def stream(self, groups: Groups, rows: Tensor, state: States) -> Stream | None:
+        """Return what takes further steps like this one, where that is worth it."""
+        tensors = [t for group in groups.values() for t in group.parameters(False)]  # type: ignore[union-attr]
+        given = (rows, *state, *tensors)
+        plain = self._can_run(tensors, rows, state)
+        if not plain or not all(tensor.is_contiguous() for tensor in given):
+            return None
+        kernel = self.kernel(rows.dtype)
+        layout = kernel.layout(_shape(rows, state, [rows.size(0)], False, False))
+        fits = layout.shape.direct and layout.elements[0] <= SMALL
+        if not fits or kernel.plan.loaded is None or not kernel.plan.output_is_first:
+            return None
+        return Stream(kernel, layout, groups, rows, state)
+
+    def _can_run(self, tensors: Sequence[Tensor], rows: Tensor, state: States) -> bool:
+        """Tell whether a kernel can do it; say once of each dtype that it cannot."""
+        dtype = rows.dtype
+        if is_transformed() or not _are_plain((rows, *state, *tensors), dtype):
+            return False
+        if dtype not in PRECISIONS:
+            _warn(dtype)
+            return False
+        return self._have_sizes(tensors, rows, state)  # else eager says what is wrong
+
+    def _have_sizes(self, tensors: Sequence[Tensor], rows: Tensor, state: States) -> bool:
+        """Tell whether the learned tensors have the sizes that the kernel would read."""
+        sizes = (rows.size(1), state[0].size(1))
+        if sizes not in self._sizes:
+            self._sizes[sizes] = [tensor.sizes(*sizes) for tensor in self.program.tensors]
+        return [tensor.shape for tensor in tensors] == self._sizes[sizes]
+
     def _constants(self, kernel: Kernel, tensors: Sequence[Tensor], rows: Tensor) -> list[Tensor]:
         """Return what is known before any row; torch computes and differentiates it."""
         if not kernel.plan.constants:
             return []
+        if kernel.plan.loaded is not None:
+            return [tensors[index] for index in kernel.plan.loaded]
         registers: Registers = [None] * kernel.plan.registers
         for register, number in self.program.numbers:
             registers[register] = number
@@ -106,19 +129,22 @@ class _Run:
         self.sequence = sequence
         self.kernel = kernel  # a backward pass may come after the cache has dropped it
         self.layout = layout
+        self.states = len(kernel.plan.updates)
 
     def forward(self, inputs: Sequence[Tensor]) -> tuple[list[Tensor], Tensor]:
         """Return the output and the last states, and the workspace."""
         inputs = [tensor.contiguous() for tensor in inputs]
         rows, shape = inputs[0], self.layout.shape
-        states = len(self.kernel.plan.updates)
         workspace = rows.new_empty(self.layout.elements[0])
         results = [rows.new_empty(shape.rows, shape.hidden_size)]
-        results += [torch.empty_like(state) for state in inputs[1 : 1 + states]]
-        given = [workspace, rows, results[0], *inputs[1 : 1 + states], *results[1:]]
-        pointers = [tensor.data_ptr() for tensor in (*given, *inputs[1 + states :])]
-        self.kernel.forward(self.layout, pointers)
+        results += [torch.empty_like(state) for state in inputs[1 : 1 + self.states]]
+        self._run(workspace, inputs, results)
         return results, workspace
+
+    def _run(self, workspace: Tensor, inputs: list[Tensor], results: list[Tensor]) -> None:
+        first = 1 + self.states
+        given = [workspace, inputs[0], results[0], *inputs[1:first], *results[1:], *inputs[first:]]
+        self.kernel.forward(self.layout, map(Tensor.data_ptr, given))
 
     def backward(
         self,
@@ -137,7 +163,7 @@ class _Run:
             else None
             for position, (tensor, want) in enumerate(zip(inputs, wanted, strict=True))
         ]
-        here = [inputs[0].contiguous(), *(gradient.contiguous() for gradient in gradients)]
+        here = [inputs[0].contiguous(), *(g.resolve_neg().contiguous() for g in gradients)]
         here += [tensor.contiguous() for tensor in inputs[fixed:]]
         there = workspace.new_empty(self.layout.elements[1])
         pointers = [tensor.data_ptr() for tensor in (workspace, there, *here)]
@@ -194,33 +220,29 @@ class _Function(torch.autograd.Function):
         return (None, *ctx.run.backward(ctx.saved_tensors, ctx.workspace, gradients, wanted))
 
 
-def _is_plain(tensors: Sequence[Tensor], rows: Tensor, state: States) -> bool:
-    """Tell whether a kernel can read these tensors and nothing asks for torch's own operations."""
-    dtype = rows.dtype
-    if rows.device.type != "cpu" or type(rows) is not Tensor or _is_transformed():
-        return False
-    if dtype not in PRECISIONS:
-        _warn(dtype)
-        return False
+def _shape(
+    rows: Tensor, state: States, batch_sizes: list[int], reverse: bool, learns: bool
+) -> Shape:
+    return Shape(
+        input_size=rows.size(1),
+        hidden_size=state[0].size(1),
+        batch=state[0].size(0),
+        batch_sizes=tuple(batch_sizes),
+        reverse=reverse,
+        keep=learns,
+        direct=rows.size(0) <= FEW_ROWS and not learns,
+    )
+
+
+def _are_plain(tensors: Sequence[Tensor], dtype: torch.dtype) -> bool:
+    """Tell whether tensors are what they look like: numbers of one type in the CPU's memory."""
     return all(
         type(tensor) in (Tensor, Parameter)
         and tensor.dtype == dtype
         and tensor.device.type == "cpu"
         and tensor.layout == torch.strided
         and not tensor.is_neg()
-        for tensor in (rows, *state, *tensors)
-    )
-
-
-def _is_transformed() -> bool:
-    """Tell whether torch is tracing, transforming or changing what its operations do."""
-    return (
-        torch.is_autocast_enabled("cpu")
-        or torch.compiler.is_compiling()
-        or torch._C._get_tracing_state() is not None
-        or torch._C._are_functorch_transforms_active()
-        or torch._C._len_torch_dispatch_stack() > 0
-        or forward_ad._current_level >= 0
+        for tensor in tensors
     )
 
 

@@ -186,21 +186,17 @@ def _log(m: VectorMath, x: Vector) -> Vector:
     doublings = c.mantissa + 1
     f, n = _parts(m, m.where(denormal, x * 2.0**doublings, x))
     n = n - m.where(denormal, doublings, 0.0)
-    return _log_at_borders(m, x, _log_of_parts(m, f, n, n * c.ln2[1]), zero=0.0)
+    return _log_at_borders(m, x, _log_of_parts(m, f, n), zero=0.0)
 
 
 def _log1p(m: VectorMath, x: Vector) -> Vector:
-    """log(1 + x) = log(u) + rest / u, where u is 1 + x rounded and rest what that lost.
+    """log(u), where u is 1 + x rounded; the fraction of u is x itself where its exponent is 0.
 
-    Where n is 0, the fraction f of u is x itself, and nothing is lost.
+    There u would lose digits of x. Elsewhere what it loses is below two units in the last place.
     """
-    u = 1 + x
-    rest = m.where(x < 1, x - (u - 1), 1 - (u - x)) / u
-    f, n = _parts(m, u)
-    near = n == 0
-    tail = n * m.constants.ln2[1] + m.where(near, 0.0, rest)
-    result = _log_of_parts(m, m.where(near, x, f), n, tail)
-    return m.where(x == 0, x, _log_at_borders(m, x, result, zero=-1.0))  # -0.0 stays -0.0
+    f, n = _parts(m, 1 + x)
+    result = _log_at_borders(m, x, _log_of_parts(m, m.where(n == 0, x, f), n), zero=-1.0)
+    return m.where(x == 0, x, result)  # -0.0 stays -0.0
 
 
 def _parts(m: VectorMath, x: Vector) -> tuple[Vector, Vector]:
@@ -217,16 +213,14 @@ def _parts(m: VectorMath, x: Vector) -> tuple[Vector, Vector]:
     return f, n
 
 
-def _log_of_parts(m: VectorMath, f: Vector, n: Vector, tail: Vector) -> Vector:
-    """Return n ln 2 + log(1 + f), the small terms added first (Ng, FDLIBM, 1993).
-
-    `tail` is n times the second part of ln 2, and what else is small.
-    """
+def _log_of_parts(m: VectorMath, f: Vector, n: Vector) -> Vector:
+    """Return n ln 2 + log(1 + f), the small terms added first (Ng, FDLIBM, 1993)."""
+    c = m.constants
     s = f / (2 + f)
     z = s * s
     half_square = 0.5 * f * f
-    small = s * (half_square + z * m.polynomial(z, m.constants.log)) + tail
-    return n * m.constants.ln2[0] - ((half_square - small) - f)
+    small = s * (half_square + z * m.polynomial(z, c.log)) + n * c.ln2[1]
+    return n * c.ln2[0] - ((half_square - small) - f)
 
 
 def _log_at_borders(m: VectorMath, x: Vector, result: Vector, zero: float) -> Vector:
