@@ -162,7 +162,7 @@ class _Evaluator:
         seed, kind, replicate = self.job["seed"], self.job["kind"], self.job["replicate"]
         weights = derive("weights", seed, _stage(kind), self.cell.id, task.name, replicate)
         return Training(
-            make_network(self.cell, task, size, layers, weights),
+            make_network(self.cell, task, size, layers, weights, self.settings["backend"]),
             task,
             rate,
             self.settings["batch_size"],

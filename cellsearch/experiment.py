@@ -48,6 +48,7 @@ _EXPECTED = {
     "greater_than_equal": "at least {ge}",
     "less_than": "less than {lt}",
     "less_than_equal": "at most {le}",
+    "literal_error": "one of {expected}",
     "too_short": "at least {min_length} of them",
     "too_long": "at most {max_length} of them",
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
@@ -95,6 +95,7 @@ class EvaluationTable(_Table):
     gradient_clip: Rate = 1.0
     timeout: Rate = 120.0
     memory: Annotated[int, BeforeValidator(parse_memory), Field(ge=2**20)] = 2**31
+    backend: Literal["auto", "native", "eager", "reference"] = "auto"
 
 
 class FidelityTable(_Table):

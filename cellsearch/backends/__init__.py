@@ -27,22 +27,30 @@ if TYPE_CHECKING:
 BACKENDS = ("auto", "native", "eager", "reference")
 
 
-def make_sequence(cell: Cell, backend: str) -> SequenceFunction:
-    """Return the function that runs a layer of a cell; its states are in the normal form's order.
+def resolve(backend: str) -> str:
+    """Return the name of the backend that is meant: "auto" is the fastest that this platform has.
 
-    "native" runs machine code on the CPU and leaves to eager what that cannot do; "auto" is native
-    where this platform can, else eager, with one warning. Raises ValueError for an unknown name and
-    RuntimeError if "native" cannot be had.
+    Warns once where that is not native. Raises ValueError for an unknown name and RuntimeError if
+    "native" cannot be had.
     """
     if backend not in BACKENDS:
         raise ValueError(f"backend is {backend!r}; expected one of {', '.join(BACKENDS)}")
-    if backend == "reference":
-        return ReferenceSequence(cell.normal)
-    program = lower(cell.normal)
-    problem = "" if backend == "eager" else _native_problem()
+    problem = _native_problem() if backend in ("auto", "native") else ""
     if problem and backend == "native":
         raise RuntimeError(f"backend native: {problem}; use backend='eager'")
-    if problem or backend == "eager":
+    return backend if backend != "auto" else "eager" if problem else "native"
+
+
+def make_sequence(cell: Cell, backend: str) -> SequenceFunction:
+    """Return the function that runs a layer of a cell; its states are in the normal form's order.
+
+    For `backend` see `resolve`; "native" leaves to eager what it cannot do, such as other devices.
+    """
+    resolved = resolve(backend)
+    if resolved == "reference":
+        return ReferenceSequence(cell.normal)
+    program = lower(cell.normal)
+    if resolved == "eager":
         return EagerSequence(program)
     from cellsearch.backends.native import NativeSequence
 

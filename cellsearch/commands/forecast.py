@@ -92,7 +92,7 @@ def _timed(name: str, cell: Cell, task: Task, experiment: Experiment) -> tuple[i
     except CellError as error:
         raise ExperimentError(f"baseline {name}: {error}") from None
     training = Training(
-        make_network(cell, task, size, settings.layers),
+        make_network(cell, task, size, settings.layers, backend=settings.backend),
         task,
         settings.learning_rates[0],
         settings.batch_size,

@@ -40,7 +40,16 @@ class Setup:
         for task in tasks:
             if task.get("sha256"):  # wherever the file lies
                 task.pop("path", None)
-        return {**self.experiment.identity(), "space": dict(self.space), "task": tasks}
+        identity = {**self.experiment.identity(), "space": dict(self.space), "task": tasks}
+        identity["evaluation"]["backend"] = self.backend
+        return identity
+
+    @property
+    def backend(self) -> str:
+        """The backend that trains: what "auto" means here must not change within a run."""
+        from cellsearch.backends import resolve  # takes a while to import
+
+        return resolve(self.experiment.evaluation.backend)
 
     def job(
         self,
@@ -56,6 +65,7 @@ class Setup:
         """Return the job that evaluates a cell; a ``final`` one on the selection split."""
         final = kind == "final"
         rungs = list(self.experiment.fidelity.rungs)
+        settings = {**self.experiment.evaluation.model_dump(mode="json"), "backend": self.backend}
         return {
             "kind": kind,
             "index": index,
@@ -63,7 +73,7 @@ class Setup:
             "seed": self.experiment.seed,
             "replicate": replicate,
             "tasks": [dict(task) for task in self.tasks],
-            "settings": self.experiment.evaluation.model_dump(mode="json"),
+            "settings": settings,
             "rungs": rungs,
             "thresholds": list(thresholds) or [None] * len(rungs),
             "learning_rates": dict(learning_rates) if learning_rates else None,
