@@ -122,8 +122,8 @@ class RecurrentCell(CellShell):
         dtype: torch.dtype | None = None,
     ) -> None:
         self.cell = cell  # first: later, a statement may have this name
-        compiled = _Compiled(cell, backend)
-        super().__init__(describe(cell), compiled, input_size, hidden_size, device, dtype)
+        description, compiled = describe(cell), _Compiled(cell, backend)
+        super().__init__(description, compiled, input_size, hidden_size, device, dtype)
         self._compiled = compiled
         self._stream: Stream | None = None
 

@@ -93,9 +93,9 @@ class Actions:
     def _join(self, join: Join) -> Action:
         def run(registers: Registers) -> None:
             parts = [registers[part] for part in join.parts]
-            rows = max((part.size(0) for part in parts if part.dim() == 2), default=None)
-            if rows is not None:
-                parts = [part.expand(rows, part.size(-1)) for part in parts]
+            rows = [part.size(0) for part in parts if part.dim() == 2]
+            if rows:
+                parts = [part.expand(rows[0], part.size(-1)) for part in parts]
             registers[join.out] = torch.cat(parts, -1)
 
         return run

@@ -16,7 +16,7 @@ from cellsearch.backends.native.code import DOUBLE, SINGLE
 from cellsearch.backends.native.kernel import Kernel, get_kernel
 from cellsearch.backends.native.layout import Layout, Shape
 from cellsearch.backends.native.modes import is_transformed
-from cellsearch.backends.native.streaming import SMALL, Groups, Stream
+from cellsearch.backends.native.streaming import SMALL, Groups, Stream, learned
 from cellsearch.lowering.program import LoopProgram
 from cellsearch.shell import States
 
@@ -61,7 +61,7 @@ class NativeSequence:
         reverse: bool,
     ) -> tuple[Tensor, States]:
         """Return the output, (rows, hidden), and the last states; see `cellsearch.shell.scan`."""
-        if not self._can_run(tensors, rows, state):
+        if not self._can_run(tensors, rows, batch_sizes, state):
             return self.eager(tensors, rows, batch_sizes, state, reverse)
         kernel = self.kernel(rows.dtype)
         inputs = [rows, *state, *self._constants(kernel, tensors, rows), *tensors]
@@ -75,9 +75,9 @@ class NativeSequence:
 
     def stream(self, groups: Groups, rows: Tensor, state: States) -> Stream | None:
         """Return what takes further steps like this one, where that is worth it."""
-        tensors = [t for group in groups.values() for t in group.parameters(False)]  # type: ignore[union-attr]
+        tensors = learned(groups)
         given = (rows, *state, *tensors)
-        plain = self._can_run(tensors, rows, state)
+        plain = self._can_run(tensors, rows, [rows.size(0)], state)
         if not plain or not all(tensor.is_contiguous() for tensor in given):
             return None
         kernel = self.kernel(rows.dtype)
@@ -87,7 +87,9 @@ class NativeSequence:
             return None
         return Stream(kernel, layout, groups, rows, state)
 
-    def _can_run(self, tensors: Sequence[Tensor], rows: Tensor, state: States) -> bool:
+    def _can_run(
+        self, tensors: Sequence[Tensor], rows: Tensor, batch_sizes: list[int], state: States
+    ) -> bool:
         """Tell whether a kernel can do it; say once of each dtype that it cannot."""
         dtype = rows.dtype
         if is_transformed() or not _are_plain((rows, *state, *tensors), dtype):
@@ -95,7 +97,8 @@ class NativeSequence:
         if dtype not in PRECISIONS:
             _warn(dtype)
             return False
-        return self._have_sizes(tensors, rows, state)  # else eager says what is wrong
+        # Where something does not fit, eager says what is wrong.
+        return _fit(rows, batch_sizes, state) and self._have_sizes(tensors, rows, state)
 
     def _have_sizes(self, tensors: Sequence[Tensor], rows: Tensor, state: States) -> bool:
         """Tell whether the learned tensors have the sizes that the kernel would read."""
@@ -163,7 +166,7 @@ class _Run:
             else None
             for position, (tensor, want) in enumerate(zip(inputs, wanted, strict=True))
         ]
-        here = [inputs[0].contiguous(), *(g.resolve_neg().contiguous() for g in gradients)]
+        here = [inputs[0].contiguous(), *(gradient.contiguous() for gradient in gradients)]
         here += [tensor.contiguous() for tensor in inputs[fixed:]]
         there = workspace.new_empty(self.layout.elements[1])
         pointers = [tensor.data_ptr() for tensor in (workspace, there, *here)]
@@ -172,15 +175,21 @@ class _Run:
         return targets
 
     def differentiable(
-        self, inputs: Sequence[Tensor], gradients: Sequence[Tensor], wanted: Sequence[bool]
+        self,
+        inputs: Sequence[Tensor],
+        gradients: Sequence[Tensor],
+        wanted: Sequence[bool],
+        create_graph: bool,
     ) -> list[Tensor | None]:
-        """Return the gradients of the inputs by way of eager, so that they have gradients, too.
+        """Return the gradients of the inputs by way of eager: they may have gradients themselves.
 
         Those of constants go to the learned tensors that they were computed from.
         """
         plan, shape = self.kernel.plan, self.layout.shape
         first = 1 + len(plan.updates)
         last = first + len(plan.constants)
+        # Inputs may depend on each other, or be the same tensor; what eager differentiates may not.
+        inputs = [tensor.view_as(tensor) for tensor in inputs]
         output, states = self.sequence.eager(
             inputs[last:], inputs[0], list(shape.batch_sizes), tuple(inputs[1:first]), shape.reverse
         )
@@ -194,7 +203,7 @@ class _Run:
             [output, *states],
             [inputs[position] for position in asked],
             list(gradients),
-            create_graph=True,
+            create_graph=create_graph,
             allow_unused=True,
         )
         for position, gradient in zip(asked, results, strict=True):
@@ -215,8 +224,11 @@ class _Function(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Any, ...]:
         wanted = ctx.needs_input_grad[1:]
-        if torch.is_grad_enabled():  # create_graph=True
-            return (None, *ctx.run.differentiable(ctx.saved_tensors, gradients, wanted))
+        create_graph = torch.is_grad_enabled()
+        if create_graph or is_transformed() or not _are_plain(gradients, gradients[0].dtype):
+            with torch.enable_grad():
+                found = ctx.run.differentiable(ctx.saved_tensors, gradients, wanted, create_graph)
+            return (None, *found)
         return (None, *ctx.run.backward(ctx.saved_tensors, ctx.workspace, gradients, wanted))
 
 
@@ -234,6 +246,17 @@ def _shape(
     )
 
 
+def _fit(rows: Tensor, batch_sizes: list[int], state: States) -> bool:
+    """Tell whether the rows and the states are as many as the batch sizes say."""
+    return (
+        batch_sizes[0] == state[0].size(0)
+        and batch_sizes[-1] >= 0
+        and batch_sizes == sorted(batch_sizes, reverse=True)
+        and sum(batch_sizes) == rows.size(0)
+        and all(part.shape == state[0].shape for part in state)
+    )
+
+
 def _are_plain(tensors: Sequence[Tensor], dtype: torch.dtype) -> bool:
     """Tell whether tensors are what they look like: numbers of one type in the CPU's memory."""
     return all(
@@ -242,6 +265,7 @@ def _are_plain(tensors: Sequence[Tensor], dtype: torch.dtype) -> bool:
         and tensor.device.type == "cpu"
         and tensor.layout == torch.strided
         and not tensor.is_neg()
+        and not tensor._is_zerotensor()
         for tensor in tensors
     )
 

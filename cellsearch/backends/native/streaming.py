@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from operator import is_
+from operator import attrgetter, is_
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +21,7 @@ from cellsearch.shell import States
 
 SMALL = 32768  # elements of the workspace that each thread keeps
 
-_ADDRESS, _CONTIGUOUS = Tensor.data_ptr, Tensor.is_contiguous
+_ADDRESS, _CONTIGUOUS, _SHAPE = Tensor.data_ptr, Tensor.is_contiguous, attrgetter("shape")
 _local = threading.local()
 Groups = Mapping[str, nn.Module | None]
 
@@ -38,10 +38,11 @@ class Stream:
         self.kernel = kernel
         self.layout = layout
         self.groups = groups
-        self.tensors = _learned(groups)
+        self.tensors = learned(groups)
         self.addresses = list(map(_ADDRESS, self.tensors))
+        self.shapes = list(map(_SHAPE, self.tensors))
         loaded = kernel.plan.loaded or ()
-        self.learned = [*(self.addresses[index] for index in loaded), *self.addresses]
+        self.given = [*(self.addresses[index] for index in loaded), *self.addresses]
         self.count = len(state)
         self.dtype = rows.dtype
         self.shape = rows.shape
@@ -50,8 +51,8 @@ class Stream:
     def step(self, rows: Tensor, state: States) -> States | None:
         """Return the new states, or None where this step is not like the one before.
 
-        Weights are compared by identity, address and contiguity: assigning to `.data` may give a
-        parameter other memory or other strides; it cannot give it another type of the same size.
+        Weights are compared by identity, address, shape and contiguity: assigning to `.data` may
+        change all but the first; it cannot give them another type of the same size and shape.
         """
         if len(state) != self.count or rows.shape != self.shape or is_transformed():
             return None
@@ -67,26 +68,28 @@ class Stream:
                 or (tensor is not rows and tensor.shape != shape)
             ):
                 return None
-        tensors = _learned(self.groups)
+        tensors, before = learned(self.groups), list(map(_ADDRESS, (rows, *state)))
         if (
-            len(tensors) != len(self.tensors)
+            not all(before)  # no memory behind a tensor, where torch only says that it is zeros
+            or len(tensors) != len(self.tensors)
             or not all(map(is_, tensors, self.tensors))
             or list(map(_ADDRESS, tensors)) != self.addresses
+            or list(map(_SHAPE, tensors)) != self.shapes
             or not all(map(_CONTIGUOUS, tensors))
         ):
             return None
         new = tuple(map(torch.empty_like, state))
         there = list(map(_ADDRESS, new))
-        before = map(_ADDRESS, state)
-        given = (_workspace(), rows.data_ptr(), there[0], *before, *there, *self.learned)
+        given = (_workspace(), before[0], there[0], *before[1:], *there, *self.given)
         self.kernel.forward(self.layout, given)
         return new
 
 
-def _learned(groups: Groups) -> list[Tensor]:
+def learned(groups: Groups) -> list[Tensor]:
+    """Return the learned tensors in the modules of a cell, in order."""
     found: list[Tensor] = []
     for group in groups.values():
-        found += group._parameters.values()  # type: ignore[union-attr,arg-type]
+        found += () if group is None else group._parameters.values()  # type: ignore[arg-type]
     return found
 
 
@@ -95,6 +98,6 @@ def _workspace() -> int:
     try:
         return _local.address  # type: ignore[no-any-return]
     except AttributeError:
-        _local.workspace = torch.empty(SMALL, dtype=torch.float64)
+        _local.workspace = torch.empty(SMALL, dtype=torch.float64, device="cpu")
         _local.address = _local.workspace.data_ptr()
         return _local.address  # type: ignore[no-any-return]
