@@ -75,6 +75,11 @@ class NativeSequence:
 
     def stream(self, groups: Groups, rows: Tensor, state: States) -> Stream | None:
         """Return what takes further steps like this one, where that is worth it."""
+        names = [
+            f"{g}.{role}" for g, group in groups.items() if group for role in group._parameters
+        ]
+        if names != [tensor.name for tensor in self.program.tensors]:  # registered anew, say
+            return None
         tensors = learned(groups)
         given = (rows, *state, *tensors)
         plain = self._can_run(tensors, rows, [rows.size(0)], state)
