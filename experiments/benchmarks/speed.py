@@ -56,6 +56,15 @@ from cellsearch.space import load_space
 
 THRESHOLDS: dict[str, tuple[str, float]] = {  # of the claims, by name
     "lstm forward and backward": ("at least", 1.15),
+    "lstm forward and backward, least": ("at least", 0.9),
+    "gru forward and backward, first four": ("at least", 2.0),
+    "cells node by node": ("at least", 10.0),
+    "cells node by node, least": ("at least", 4.0),
+    "cells eager": ("at least", 3.0),
+    "cells eager, least": ("at least", 1.5),
+    "compile median": ("at most", 300.0),
+    "compile cached": ("at most", 2.0),
+    "stream lstm": ("at least", 3.0),
 }
 SIZES = (  # batch, steps, input, hidden
     (32, 50, 16, 32),

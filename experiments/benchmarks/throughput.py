@@ -33,7 +33,10 @@ from cellsearch.run.machine import cpu_count
 from cellsearch.run.progress import Progress
 from cellsearch.run.run import Run
 
-THRESHOLDS: dict[str, tuple[str, float]] = {}  # of the claims, by name
+THRESHOLDS: dict[str, tuple[str, float]] = {  # of the claims, by name
+    "native against eager": ("at least", 2.5),
+    "native busy": ("at least", 0.9),
+}
 
 
 class SearchDoneError(Exception):

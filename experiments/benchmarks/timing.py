@@ -156,12 +156,12 @@ def claim(
 
     A threshold is ("at least", 1.5) or ("at most", 100.0).
     """
-    said, holds = "no threshold set", None
+    said, holds = "", None
     if threshold is not None:
         kind, limit = threshold
         holds = value >= limit if kind == "at least" else value <= limit
-        said = f"{kind} {limit:g}{unit}: {'yes' if holds else 'no'}"
-    print(f"{text} {_short(value)}{unit} ({said})")
+        said = f" ({kind} {limit:g}{unit}: {'yes' if holds else 'no'})"
+    print(f"{text} {_short(value)}{unit}{said}")
     return {"claim": text, "value": value, "threshold": threshold, "holds": holds}
 
 

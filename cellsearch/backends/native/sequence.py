@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -16,7 +17,8 @@ from cellsearch.backends.native.code import DOUBLE, SINGLE
 from cellsearch.backends.native.kernel import Kernel, get_kernel
 from cellsearch.backends.native.layout import Layout, Shape
 from cellsearch.backends.native.modes import is_transformed
-from cellsearch.backends.native.streaming import SMALL, Groups, Stream, learned
+from cellsearch.backends.native.streaming import Groups, Stream, learned
+from cellsearch.backends.native.workspace import scratch
 from cellsearch.lowering.program import LoopProgram
 from cellsearch.shell import States
 
@@ -87,8 +89,7 @@ class NativeSequence:
             return None
         kernel = self.kernel(rows.dtype)
         layout = kernel.layout(_shape(rows, state, [rows.size(0)], False, False))
-        fits = layout.shape.direct and layout.elements[0] <= SMALL
-        if not fits or kernel.plan.loaded is None or not kernel.plan.output_is_first:
+        if not layout.shape.direct or kernel.plan.loaded is None or not kernel.plan.output_is_first:
             return None
         return Stream(kernel, layout, groups, rows, state)
 
@@ -140,10 +141,11 @@ class _Run:
         self.states = len(kernel.plan.updates)
 
     def forward(self, inputs: Sequence[Tensor]) -> tuple[list[Tensor], Tensor]:
-        """Return the output and the last states, and the workspace."""
+        """Return the output and the last states, and the workspace; it is kept if `keep` is."""
         inputs = [tensor.contiguous() for tensor in inputs]
         rows, shape = inputs[0], self.layout.shape
-        workspace = rows.new_empty(self.layout.elements[0])
+        allocate = rows.new_empty if shape.keep else partial(scratch, dtype=rows.dtype)
+        workspace = allocate(self.layout.elements[0])
         results = [rows.new_empty(shape.rows, shape.hidden_size)]
         results += [torch.empty_like(state) for state in inputs[1 : 1 + self.states]]
         self._run(workspace, inputs, results)
@@ -173,7 +175,7 @@ class _Run:
         ]
         here = [inputs[0].contiguous(), *(gradient.contiguous() for gradient in gradients)]
         here += [tensor.contiguous() for tensor in inputs[fixed:]]
-        there = workspace.new_empty(self.layout.elements[1])
+        there = scratch(self.layout.elements[1], workspace.dtype)
         pointers = [tensor.data_ptr() for tensor in (workspace, there, *here)]
         pointers += [0 if target is None else target.data_ptr() for target in targets]
         self.kernel.backward(self.layout, pointers)

@@ -7,7 +7,6 @@ the next is only compared with it.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
 from operator import attrgetter, is_
 
@@ -17,12 +16,10 @@ from torch import Tensor, nn
 from cellsearch.backends.native.kernel import Kernel
 from cellsearch.backends.native.layout import Layout
 from cellsearch.backends.native.modes import is_transformed
+from cellsearch.backends.native.workspace import scratch
 from cellsearch.shell import States
 
-SMALL = 32768  # elements of the workspace that each thread keeps
-
 _ADDRESS, _CONTIGUOUS, _SHAPE = Tensor.data_ptr, Tensor.is_contiguous, attrgetter("shape")
-_local = threading.local()
 Groups = Mapping[str, nn.Module | None]
 
 
@@ -43,6 +40,7 @@ class Stream:
         self.shapes = list(map(_SHAPE, self.tensors))
         loaded = kernel.plan.loaded or ()
         self.given = [*(self.addresses[index] for index in loaded), *self.addresses]
+        self.elements = layout.elements[0]
         self.count = len(state)
         self.dtype = rows.dtype
         self.shape = rows.shape
@@ -80,7 +78,8 @@ class Stream:
             return None
         new = tuple(map(torch.empty_like, state))
         there = list(map(_ADDRESS, new))
-        given = (_workspace(), before[0], there[0], *before[1:], *there, *self.given)
+        workspace = scratch(self.elements, dtype)
+        given = (workspace.data_ptr(), before[0], there[0], *before[1:], *there, *self.given)
         self.kernel.forward(self.layout, given)
         return new
 
@@ -91,13 +90,3 @@ def learned(groups: Groups) -> list[Tensor]:
     for group in groups.values():
         found += () if group is None else group._parameters.values()  # type: ignore[arg-type]
     return found
-
-
-def _workspace() -> int:
-    """Return the address of this thread's workspace."""
-    try:
-        return _local.address  # type: ignore[no-any-return]
-    except AttributeError:
-        _local.workspace = torch.empty(SMALL, dtype=torch.float64, device="cpu")
-        _local.address = _local.workspace.data_ptr()
-        return _local.address  # type: ignore[no-any-return]
