@@ -134,13 +134,12 @@ class RecurrentCell(CellShell):
         """
         if state is None or torch.is_grad_enabled():
             return super().forward(input, state)
-        single = isinstance(state, Tensor)
-        if self._stream is not None:
-            new = self._stream.step(input, (state,) if single else state)  # type: ignore[arg-type]
-            if new is not None:
-                return new[0] if single else new
+        parts: States = (state,) if isinstance(state, Tensor) else tuple(state)
+        stream = self._stream
+        new = None if stream is None else stream.step(input, parts)
+        if new is not None:
+            return new[0] if len(new) == 1 else new
         result = super().forward(input, state)
-        parts: States = (state,) if single else tuple(state)  # type: ignore[assignment]
         plain = input.dim() == 2 and self._compiled.in_order and not self.description.has_output
         self._stream = self._compiled.stream(self._modules, input, parts) if plain else None
         return result

@@ -110,7 +110,7 @@ def _sign(m: Any, a: Any) -> Any:
 
 def _share(m: Any, first: Any, second: Any) -> Any:
     """1 where the first is greater, 0 where the second is, a half each on a tie, as in torch."""
-    return _step(m, first > second) + _step(m, first == second, 0.5)
+    return m.where(first < second, 0.0, _step(m, first == second, 0.5, 1.0))
 
 
 _ROWS = (
@@ -142,7 +142,7 @@ _ROWS = (
     Operator(
         name="relu",
         value=lambda m, a: m.where(a <= 0, 0.0, a),  # NaN stays NaN
-        derivative=lambda m, y, a: (_step(m, a > 0),),
+        derivative=lambda m, y, a: (_step(m, a <= 0, 0.0, 1.0),),
         range=(0, INFINITY),
         latex=r"\mathrm{{relu}}\left({0}\right)",
         torch="torch.relu",
@@ -168,7 +168,7 @@ _ROWS = (
     Operator(
         name="silu",
         value=lambda m, a: a * _sigmoid(m, a),
-        derivative=lambda m, y, a: (_sigmoid(m, a) * (1 + a - y),),
+        derivative=lambda m, y, a: (_sigmoid(m, a) + y * (1 - _sigmoid(m, a)),),
         range=(-0.27846454276107374, INFINITY),
         cost=5,
         latex=r"\mathrm{{silu}}\left({0}\right)",
@@ -245,7 +245,7 @@ _ROWS = (
         # derivative takes 1 / 6 in single precision, whatever the dtype.
         name="hard_sigmoid",
         value=lambda m, a: m.where(a >= 3, 6.0, m.where(a <= -3, 0.0, a + 3)) / 6,
-        derivative=lambda m, y, a: (_step(m, m.abs(a) < 3, 1 / 6),),
+        derivative=lambda m, y, a: (_step(m, m.abs(a) >= 3, 0.0, 1 / 6),),
         range=(0, 1),
         cost=4,
         latex=r"\hat\sigma\left({0}\right)",

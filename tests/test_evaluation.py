@@ -20,6 +20,7 @@ SETTINGS: dict[str, Any] = {
     "batch_size": 8,
     "learning_rates": [0.003, 0.01],
     "gradient_clip": 1.0,
+    "backend": "auto",
     "timeout": 600.0,
     "memory": 1 << 31,
 }

@@ -109,6 +109,7 @@ REFUSED = [
     ("evaluation.steps=0", "evaluation.steps: expected at least 1, found 0"),
     ("evaluation.timeout=inf", 'evaluation.timeout: expected a number, found "inf"'),
     ("evaluation.memory=5 parsec", "evaluation.memory: expected a number of bytes such as '2GiB'"),
+    ("evaluation.backend=fast", "evaluation.backend: expected one of 'auto', 'native', 'eager'"),
     ("evaluation.learning_rates=[1,'a']", "evaluation.learning_rates.1: expected a number"),
     ("evaluation.learning_rates=[]", "evaluation.learning_rates: expected at least 1 of them"),
     ("fidelity.rungs=[5,3]", "fidelity.rungs: expected rungs that increase, found [5, 3]"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -143,7 +144,7 @@ WAYS: dict[str, dict[str, bool]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("backend", ["eager", "reference", "auto"])
+@pytest.mark.parametrize("backend", ["native", "eager", "reference", "auto"])
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("name", NAMES)
 def test_known_cells_are_torchs_layers(name: str, way: str, backend: str) -> None:
@@ -239,7 +240,7 @@ def test_states_come_in_the_order_of_the_cell_whatever_the_normal_form_says() ->
         cell = Cell.parse(lines + "h = tanh(a * b * 0.1)")
         change = 1.0 if first == up else -1.0
         assert cell.states == ("h", "a", "b")
-        for backend in ("eager", "reference"):
+        for backend in ("native", "eager", "reference"):
             layer = Recurrent(cell, 2, 2, backend=backend)
             _, state = layer(torch.zeros(5, 1, 2))
             assert [float(part[0, 0, 0]) for part in state[1:]] == [5 * change, -5 * change]
@@ -301,7 +302,7 @@ def test_the_share_that_dropout_drops_is_right() -> None:
 
 
 def test_copies_and_saved_states_compute_the_same() -> None:
-    for backend in ("eager", "reference"):
+    for backend in ("native", "eager", "reference"):
         layer = Recurrent(known("lstm"), INPUT, HIDDEN, num_layers=2, backend=backend)
         x = torch.randn(6, BATCH, INPUT)
         twin = copy.deepcopy(layer)
@@ -316,9 +317,18 @@ def test_copies_and_saved_states_compute_the_same() -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
-def test_a_layer_has_the_dtype_that_was_asked_for(dtype: torch.dtype) -> None:
+def test_a_layer_has_the_dtype_that_was_asked_for(
+    dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cellsearch.backends.native.sequence._warned", set())
     layer = Recurrent(known("gru"), INPUT, HIDDEN, dtype=dtype)
-    output, state = layer(torch.randn(6, BATCH, INPUT, dtype=dtype))
+    x = torch.randn(6, BATCH, INPUT, dtype=dtype)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        for _ in range(3):
+            output, state = layer(x)
+    expected = "native backend computes in float32 and float64; torch.bfloat16 runs in torch"
+    assert [expected in str(w.message) for w in said] == [True] * (dtype == torch.bfloat16)
     assert {p.dtype for p in layer.parameters()} == {output.dtype, state.dtype} == {dtype}
     output.sum().backward()
     assert all(p.grad is not None and p.grad.dtype == dtype for p in layer.parameters())

@@ -38,6 +38,8 @@ def resolve(backend: str) -> str:
     problem = _native_problem() if backend in ("auto", "native") else ""
     if problem and backend == "native":
         raise RuntimeError(f"backend native: {problem}; use backend='eager'")
+    if problem:
+        _warn_once(problem)
     return backend if backend != "auto" else "eager" if problem else "native"
 
 
@@ -75,13 +77,17 @@ def make_stream(
 
 @cache
 def _native_problem() -> str:
-    """Return why this platform cannot run native code, or ""; warn once."""
+    """Return why this platform cannot run native code, or ""."""
     try:
+        from cellsearch.backends.native import NativeSequence  # noqa: F401
         from cellsearch.backends.native.engine import check
 
         check()
-    except (ImportError, OSError, RuntimeError) as error:
-        problem = f"llvmlite cannot compile here ({error})"
-        warnings.warn(f"{problem}; cells run in torch operations instead", stacklevel=3)
-        return problem
+    except (ImportError, AttributeError, OSError, RuntimeError) as error:
+        return f"llvmlite cannot compile here ({error})"
     return ""
+
+
+@cache
+def _warn_once(problem: str) -> None:
+    warnings.warn(f"{problem}; cells run in torch operations instead", stacklevel=4)

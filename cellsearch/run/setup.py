@@ -49,7 +49,10 @@ class Setup:
         """The backend that trains: what "auto" means here must not change within a run."""
         from cellsearch.backends import resolve  # takes a while to import
 
-        return resolve(self.experiment.evaluation.backend)
+        try:
+            return resolve(self.experiment.evaluation.backend)
+        except RuntimeError as error:
+            raise ExperimentError(f"evaluation.backend: {error}") from None
 
     def job(
         self,

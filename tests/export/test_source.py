@@ -1,4 +1,4 @@
-"""An exported file computes, bit for bit, what the layer in the package computes."""
+"""An exported file computes, bit for bit, what the layer in the package computes eagerly."""
 
 import ast
 import importlib.util
@@ -80,7 +80,8 @@ def assert_same_bits(ours: list[torch.Tensor], theirs: list[torch.Tensor]) -> No
 )
 def test_layer(pair: tuple[Cell, ModuleType], options: dict[str, object]) -> None:
     cell, module = pair
-    ours, theirs = Recurrent(cell, 5, 7, **options), module.Found(5, 7, **options)
+    ours = Recurrent(cell, 5, 7, backend="eager", **options)
+    theirs = module.Found(5, 7, **options)
     theirs.load_state_dict(ours.state_dict())
     x = torch.randn(6, 4, 5, generator=torch.Generator().manual_seed(0))
     for given_x in (x, x[0], pack_padded_sequence(x, [6, 2, 5, 3], enforce_sorted=False)):
@@ -97,13 +98,38 @@ def test_layer(pair: tuple[Cell, ModuleType], options: dict[str, object]) -> Non
 
 def test_step(pair: tuple[Cell, ModuleType]) -> None:
     cell, module = pair
-    ours, theirs = RecurrentCell(cell, 5, 7), module.FoundCell(5, 7)
+    ours, theirs = RecurrentCell(cell, 5, 7, backend="eager"), module.FoundCell(5, 7)
     theirs.load_state_dict(ours.state_dict())
     x = torch.randn(4, 5, generator=torch.Generator().manual_seed(0))
     states = tuple(torch.rand(4, 7) for _ in cell.states)
     state = states[0] if len(states) == 1 else states
     assert_same_bits(bits(ours(x)), bits(theirs(x)))
     assert_same_bits(bits(ours(x, state)), bits(theirs(x, state)))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.float64, 1e-12)], ids=["f32", "f64"]
+)
+def test_the_default_backend_computes_the_same_but_for_rounding(
+    pair: tuple[Cell, ModuleType], dtype: torch.dtype, tolerance: float
+) -> None:
+    cell, module = pair
+    ours = Recurrent(cell, 5, 7, bidirectional=True, dtype=dtype)
+    ours.reset_parameters(torch.Generator().manual_seed(0))
+    theirs = module.Found(5, 7, bidirectional=True, dtype=dtype)
+    theirs.load_state_dict(ours.state_dict())
+    x = torch.randn(6, 4, 5, generator=torch.Generator().manual_seed(0), dtype=dtype)
+    learned = [list(layer.parameters()) for layer in (ours, theirs)]
+    results = [bits(*layer(x)) for layer in (ours, theirs)]
+    if learned[0]:
+        results = [
+            [*found, *torch.autograd.grad(found[0].square().sum(), tensors, allow_unused=True)]
+            for found, tensors in zip(results, learned, strict=True)
+        ]
+    for one, other in zip(*results, strict=True):
+        if other is not None:
+            scale = float(other.detach().abs().max().nan_to_num(0, 0).clamp(min=1))
+            torch.testing.assert_close(one, other, rtol=0, atol=tolerance * scale, equal_nan=True)
 
 
 ALONE = """
@@ -133,7 +159,7 @@ torch.save(network(inputs), "outputs.pt")
 
 def test_trained_weights_need_torch_only_and_give_the_same_bits(tmp_path: Path) -> None:
     task = load_task("adding", length=7)
-    network = make_network(zoo["lstm"], task, 6, seed=4)
+    network = make_network(zoo["lstm"], task, 6, seed=4, backend="eager")
     metadata = describe_weights(zoo["lstm"], task, 6, 1)
     weights = tmp_path / "weights.safetensors"
     weights.write_bytes(safetensors.torch.save(network.state_dict(), metadata))

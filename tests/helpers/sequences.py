@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import inf
 from random import Random
 
 import torch
@@ -28,6 +29,19 @@ class Trial:
     @property
     def leaves(self) -> list[Tensor]:
         return [self.rows, *self.states.values(), *self.tensors.values()]
+
+    def to(self, dtype: torch.dtype) -> Trial:
+        """The same numbers, rounded to a dtype."""
+
+        def rounded(tensor: Tensor) -> Tensor:
+            return tensor.detach().to(dtype, copy=True).requires_grad_()
+
+        return replace(
+            self,
+            tensors={name: rounded(tensor) for name, tensor in self.tensors.items()},
+            rows=rounded(self.rows),
+            states={name: rounded(state) for name, state in self.states.items()},
+        )
 
     def run(self, function: SequenceFunction) -> Results:
         """Outputs, last states, and the gradients of a fixed weighted sum of all of them."""
@@ -65,15 +79,27 @@ class Trial:
         return {f"gradient of {n}": g for n, g in zip(names, found, strict=True)}
 
 
-def trial(cell: Cell, rng: Random, *, input_size: int = 2, hidden_size: int = 3) -> Trial:
-    """Draw a trial for a cell; its states are in the normal form's order."""
+def trial(
+    cell: Cell,
+    rng: Random,
+    *,
+    input_size: int = 2,
+    hidden_size: int = 3,
+    steps: int | None = None,
+    batch: int = 3,
+) -> Trial:
+    """Draw a trial for a cell; its states are in the normal form's order.
+
+    `steps` are 1 to 4 unless given, and `batch` is the most sequences that there may be.
+    """
     generator = torch.Generator().manual_seed(rng.getrandbits(60))
 
     def draw(*sizes: int) -> Tensor:
         value = 0.6 * torch.randn(sizes, generator=generator, dtype=torch.float64)
         return value.requires_grad_()
 
-    sizes = sorted((rng.randint(1, 3) for _ in range(rng.randint(1, 4))), reverse=True)
+    count = rng.randint(1, 4) if steps is None else steps
+    sizes = sorted((rng.randint(1, batch) for _ in range(count)), reverse=True)
     return Trial(
         {t.name: draw(*t.sizes(input_size, hidden_size)) for t in learned_tensors(cell.normal)},
         draw(sum(sizes), input_size),
@@ -90,6 +116,6 @@ def largest_difference(found: Results, expected: Results) -> float:
         names = [name for name in expected if name.startswith("gradient") == gradients]
         scale = max([1.0, *(float(expected[name].detach().abs().max()) for name in names)])
         for name in names:
-            difference = (found[name] - expected[name]).detach().abs().max()
-            worst = max(worst, float(difference) / scale)
+            difference = (found[name] - expected[name]).detach().abs()
+            worst = max(worst, float(difference.nan_to_num(nan=inf).max()) / scale)
     return worst

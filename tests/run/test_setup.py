@@ -29,6 +29,14 @@ def test_quickstart_can_be_prepared() -> None:
     assert setup.contains(drawn.cell) is None
 
 
+@pytest.mark.parametrize(("given", "meant"), [("auto", "native"), ("eager", "eager")])
+def test_jobs_and_identity_name_the_backend_that_is_meant(given: str, meant: str) -> None:
+    setup = prepare(load_experiment("quickstart", [f"evaluation.backend={given}"]))
+    job = setup.job("candidate", 0, "h = tanh(linear(x, h_prev))")
+    assert job["settings"]["backend"] == meant
+    assert setup.identity()["evaluation"]["backend"] == meant
+
+
 def test_seeds_of_strategy_and_control_follow_the_experiments() -> None:
     drawn = set()
     for seed in range(3):

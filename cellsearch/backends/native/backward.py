@@ -228,13 +228,20 @@ class _Backward:
                     "multiply", span.count, frame.padded[value.width], depth, source, stride,
                     frame.base(_panels(self.plan, number, k)), *addend, there, there_stride,
                 )  # fmt: skip
+                if value.kind == "column":
+                    self._clear_padding(span, value.width, there, there_stride)
             self.adjoints.written.add(place)
+
+    def _clear_padding(self, span: Span, width: str, rows: Any, stride: Any) -> None:
+        """Set what follows the last feature to zero: infinity times 0 has left NaN there."""
+        size = self.frame.size[width]
+        padding = self.code.builder.sub(self.frame.padded[width], size)
+        there = self.code.at(rows, size)
+        self.routines.call("copy", span.count, 0, there, stride, there, stride, padding)
 
     def _normalise(self, number: int, call: NormaliseCall, span: Span) -> None:
         frame, adjoints = self.frame, self.adjoints
-        (normal,) = [
-            i for i, v in enumerate(self.plan.values) if v.kind == "normal" and v.source == number
-        ]
+        normal = self.plan.column(number)
         place = adjoints.place(call.args[0])
         rows = [self.storage.places[normal], deviation(self.plan, number)]
         rows += [adjoints.place(normal), place]

@@ -20,8 +20,9 @@ class _Name:
         return _Name(self.names.union(*(o.names for o in others if isinstance(o, _Name))))
 
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = _with
-    __truediv__ = __rtruediv__ = __lt__ = __le__ = __gt__ = __ge__ = __eq__ = _with  # type: ignore[assignment]
-    __neg__ = _with
+    __truediv__ = __rtruediv__ = __neg__ = __invert__ = __and__ = __or__ = _with
+    __lt__ = __le__ = __gt__ = __ge__ = _with
+    __eq__ = __ne__ = _with  # type: ignore[assignment]
     __hash__ = None  # type: ignore[assignment]
 
 

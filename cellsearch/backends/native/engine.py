@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+import os
+import sys
 import threading
 import weakref
 from collections.abc import Callable
@@ -12,8 +14,21 @@ from typing import Any
 import llvmlite.binding as llvm
 from llvmlite import ir
 
+
+def hold_in_fork(lock: Any) -> None:
+    """Let no process be forked while another thread holds a lock: the child would wait for ever.
+
+    The lock that is registered last is taken first.
+    """
+    if sys.platform != "win32":
+        os.register_at_fork(
+            before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release
+        )
+
+
 # LLVM's context is shared by all threads; an engine may be freed while its own thread compiles.
 _LOCK = threading.RLock()
+hold_in_fork(_LOCK)
 
 
 class Engine:
@@ -54,8 +69,18 @@ class Engine:
 
 
 def check() -> None:
-    """Raise RuntimeError or OSError if this platform cannot compile in memory."""
-    _target_machine()
+    """Raise RuntimeError or OSError if this platform cannot compile and run code in memory."""
+    module = ir.Module("cellsearch_check")
+    pointer = ir.PointerType()
+    function = ir.Function(module, ir.FunctionType(ir.VoidType(), [pointer]), "store_one")
+    builder = ir.IRBuilder(function.append_basic_block())
+    builder.store(ir.Constant(ir.IntType(64), 1), function.args[0])
+    builder.ret_void()
+    engine = Engine(module)
+    found = ctypes.c_int64(0)
+    engine.function("store_one", 1)(ctypes.addressof(found))
+    if found.value != 1:
+        raise RuntimeError("compiled code gives wrong results")
 
 
 def publish(name: str, address: int) -> None:
@@ -73,7 +98,6 @@ def _few_passes() -> Any:
     passes = llvm.create_new_module_pass_manager()
     passes.add_always_inliner_pass()
     passes.add_simplify_cfg_pass()
-    passes.add_instruction_combine_pass()
     passes.add_new_gvn_pass()
     passes.add_dead_code_elimination_pass()
     return passes

@@ -12,7 +12,7 @@ from cellsearch.backends.native.layout import Panels
 from cellsearch.backends.native.passes import ForwardPass, state_place
 from cellsearch.backends.native.plan import NormaliseCall, Pass, Plan, ProductCall, Step
 from cellsearch.backends.native.routines import Routines
-from cellsearch.backends.native.storage import Array, Place, Storage
+from cellsearch.backends.native.storage import Array, Place, Rows, Storage
 from cellsearch.lowering.program import Stage
 from cellsearch.shapes import HIDDEN, SCALAR
 
@@ -47,8 +47,8 @@ def forward_arrays(plan: Plan, storage: Storage) -> list[Array | Panels]:
 
 def deviation(plan: Plan, call: int) -> Place:
     """Return where the reciprocal deviations of a normalisation's rows stand."""
-    rows = "kept" if plan.calls[call].stage == "loop" else "all"
-    return Place(Array(f"deviation {call}", rows, SCALAR))  # type: ignore[arg-type]
+    rows: Rows = "kept" if plan.calls[call].stage == "loop" else "all"
+    return Place(Array(f"deviation {call}", rows, SCALAR))
 
 
 def bias(number: int, call: ProductCall) -> Array:
@@ -218,11 +218,7 @@ class _Forward:
     def _normalise(self, number: int, call: NormaliseCall, span: Span) -> None:
         frame = self.frame
         size, source, source_stride = self._argument(call.args[0], span)
-        (normal,) = [
-            self.storage.places[i]
-            for i, v in enumerate(self.plan.values)
-            if v.kind == "normal" and v.source == number
-        ]
+        normal = self.storage.places[self.plan.column(number)]
         there, stride = frame.rows(normal, span), frame.stride(normal.array)
         place = deviation(self.plan, number)
         self.routines.call(

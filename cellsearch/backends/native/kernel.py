@@ -17,7 +17,7 @@ from cellsearch.backends.native.backward import (
     write_backward,
 )
 from cellsearch.backends.native.code import Precision
-from cellsearch.backends.native.engine import Engine
+from cellsearch.backends.native.engine import Engine, hold_in_fork
 from cellsearch.backends.native.forward import (
     forward_arrays,
     forward_pointers,
@@ -26,6 +26,7 @@ from cellsearch.backends.native.forward import (
 from cellsearch.backends.native.layout import Layout, Shape, make_layout
 from cellsearch.backends.native.plan import Plan
 from cellsearch.backends.native.planning import make_plan
+from cellsearch.backends.native.reach import reach
 from cellsearch.backends.native.storage import Storage
 from cellsearch.lowering.program import LoopProgram
 
@@ -43,6 +44,7 @@ class Kernel:
         self.precision = precision
         self.plan: Plan = make_plan(program, equal_sizes)
         storage = Storage(self.plan)
+        self.reach = reach(self.plan)
         tensors = len(program.tensors)
         module = ir.Module(name="cellsearch_kernel")
         write_forward(module, precision, self.plan, storage, tensors)
@@ -70,7 +72,8 @@ class _Cache:
     """The kernels that were asked for last."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        hold_in_fork(self._lock)
         self._kernels: OrderedDict[Any, Kernel] = OrderedDict()
 
     def get(self, program: LoopProgram, equal_sizes: bool, precision: Precision) -> Kernel:

@@ -14,7 +14,7 @@ from llvmlite import ir
 
 from cellsearch.backends.native.code import Precision
 from cellsearch.backends.native.direct import write_column_sums, write_direct
-from cellsearch.backends.native.engine import Engine, publish
+from cellsearch.backends.native.engine import Engine, hold_in_fork, publish
 from cellsearch.backends.native.packing import write_pack
 from cellsearch.backends.native.products import write_multiply, write_outer
 from cellsearch.backends.native.rows import (
@@ -59,6 +59,7 @@ class Library:
 
 
 _LOCK = threading.Lock()
+hold_in_fork(_LOCK)
 _libraries: dict[Precision, Library] = {}  # for ever: compiled kernels hold their addresses
 
 

@@ -200,9 +200,9 @@ class BackwardPass:
         derivative = OPERATORS[value.op].derivative
         if derivative is None:
             raise TypeError(f"operator {value.op} has no derivative")
-        partials = derivative(
-            self.math, needed.get(v, 0.0), *(needed.get(a, 0.0) for a in value.args)
-        )
+        unread = Vector(rows.code, rows.code.number(0.0))
+        args = [needed.get(arg, unread) for arg in value.args]
+        partials = derivative(self.math, needed.get(v, unread), *args)
         for arg, partial in zip(value.args, partials, strict=True):
             if self.plan.values[arg].kind == "number":
                 continue

@@ -116,7 +116,19 @@ class Plan:
         """Whether the output is the new value of the first state."""
         return self.output == self.updates[0]
 
-    @property
+    @cached_property
+    def _columns(self) -> dict[tuple[int, int], int]:
+        found = {}
+        for index, value in enumerate(self.values):
+            if value.kind in ("column", "normal"):
+                found[value.source, value.block] = index
+        return found
+
+    def column(self, call: int, block: int = 0) -> int:
+        """Return the value that is a block of what a call computes."""
+        return self._columns[call, block]
+
+    @cached_property
     def reads_x(self) -> bool:
         """Whether x is read elementwise, not only by products."""
         return any(

@@ -109,7 +109,10 @@ def write_normalise_back(
             )
             result = b.fmul(inner, factor)
             before = b.select(adds, code.load_vector(there, at), code.number(0.0))
-            code.store(b.fadd(before, result), there, at)
+            # Products read whole vectors, and in the padding may stand what division made of it.
+            real = below(code, b.sub(n, at))
+            total = b.select(real, b.fadd(before, result), code.number(0.0))
+            code.store(total, there, at)
     b.ret_void()
 
 

@@ -68,7 +68,12 @@ class NativeSequence:
         kernel = self.kernel(rows.dtype)
         inputs = [rows, *state, *self._constants(kernel, tensors, rows), *tensors]
         learns = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in inputs)
-        run = _Run(self, kernel, kernel.layout(_shape(rows, state, batch_sizes, reverse, learns)))
+        run = _Run(
+            self,
+            rows.dtype,
+            kernel,
+            kernel.layout(_shape(rows, state, batch_sizes, reverse, learns)),
+        )
         if learns:
             results = _Function.apply(run, *inputs)  # type: ignore[no-untyped-call]
         else:
@@ -84,6 +89,8 @@ class NativeSequence:
             return None
         tensors = learned(groups)
         given = (rows, *state, *tensors)
+        if not all(isinstance(tensor, Parameter) for tensor in tensors):  # given for one call only
+            return None
         plain = self._can_run(tensors, rows, [rows.size(0)], state)
         if not plain or not all(tensor.is_contiguous() for tensor in given):
             return None
@@ -134,8 +141,11 @@ class _Run:
     `inputs` are the rows, the states, the constants and the learned tensors, in this order.
     """
 
-    def __init__(self, sequence: NativeSequence, kernel: Kernel, layout: Layout) -> None:
+    def __init__(
+        self, sequence: NativeSequence, dtype: torch.dtype, kernel: Kernel, layout: Layout
+    ) -> None:
         self.sequence = sequence
+        self.dtype = dtype
         self.kernel = kernel  # a backward pass may come after the cache has dropped it
         self.layout = layout
         self.states = len(kernel.plan.updates)
@@ -206,10 +216,12 @@ class _Run:
             if want and not first <= position < last
         ]
         found: list[Tensor | None] = [None] * len(inputs)
+        pairs = zip((output, *states), gradients, strict=True)
+        learned = [(result, gradient) for result, gradient in pairs if result.requires_grad]
         results = torch.autograd.grad(
-            [output, *states],
+            [result for result, _ in learned],
             [inputs[position] for position in asked],
-            list(gradients),
+            [gradient for _, gradient in learned],
             create_graph=create_graph,
             allow_unused=True,
         )
@@ -223,20 +235,27 @@ class _Function(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, run: _Run, *inputs: Tensor) -> tuple[Tensor, ...]:
-        results, ctx.workspace = run.forward(inputs)
+        results, workspace = run.forward(inputs)
         ctx.run = run
-        ctx.save_for_backward(*inputs)
+        ctx.shapes = [tensor.shape for tensor in (workspace, *inputs)]
+        ctx.save_for_backward(workspace, *inputs)
+        needed = {position for position, need in enumerate(ctx.needs_input_grad[1:]) if need}
+        pairs = zip(results, run.kernel.reach, strict=True)
+        ctx.mark_non_differentiable(*(result for result, reach in pairs if not needed & reach))
         return tuple(results)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Any, ...]:
         wanted = ctx.needs_input_grad[1:]
+        saved = ctx.saved_tensors  # as they were, unless somebody has set hooks that change them
+        workspace, *inputs = saved
+        same = [tensor.shape for tensor in saved] == ctx.shapes and workspace.is_contiguous()
+        plain = same and _are_plain((*saved, *gradients), ctx.run.dtype)
         create_graph = torch.is_grad_enabled()
-        if create_graph or is_transformed() or not _are_plain(gradients, gradients[0].dtype):
-            with torch.enable_grad():
-                found = ctx.run.differentiable(ctx.saved_tensors, gradients, wanted, create_graph)
-            return (None, *found)
-        return (None, *ctx.run.backward(ctx.saved_tensors, ctx.workspace, gradients, wanted))
+        if plain and not create_graph and not is_transformed():
+            return (None, *ctx.run.backward(inputs, workspace, gradients, wanted))
+        with torch.enable_grad():
+            return (None, *ctx.run.differentiable(inputs, gradients, wanted, create_graph))
 
 
 def _shape(
@@ -273,6 +292,7 @@ def _are_plain(tensors: Sequence[Tensor], dtype: torch.dtype) -> bool:
         and tensor.layout == torch.strided
         and not tensor.is_neg()
         and not tensor._is_zerotensor()
+        and torch._C._has_storage(tensor)
         for tensor in tensors
     )
 

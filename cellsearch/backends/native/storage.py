@@ -8,7 +8,7 @@ from typing import Literal
 from cellsearch.backends.native.dependence import RESULT, read_by_derivative
 from cellsearch.backends.native.plan import STAGES, NormaliseCall, Pass, Plan, ProductCall, Value
 from cellsearch.operators import OPERATORS
-from cellsearch.shapes import HIDDEN, SCALAR
+from cellsearch.shapes import HIDDEN
 
 Rows = Literal["all", "kept", "step", "batch", "one"]
 """How many rows an array has: one for each row of the input; the same, but in inference those of
@@ -70,7 +70,7 @@ class Storage:
 
     def slab(self, call: int) -> Place:
         """Return the place of the first column of a product."""
-        return self.places[self._columns[call, 0]]
+        return self.places[self.plan.column(call)]
 
     # ---- what is stored --------------------------------------------------------------------------
 
@@ -120,26 +120,21 @@ class Storage:
                 width, blocks = plan.constant_widths[value.source]
                 array = Array(f"constant {value.source}", "one", width, blocks)
                 self.places[index] = Place(array, value.block)
-            elif value.kind == "x":
+            elif value.kind == "x" and plan.reads_x:
                 self.places[index] = Place(Array("x", "all", value.width))
             elif value.kind == "previous":
                 rows = self._rows([index])
                 self.places[index] = Place(Array(f"previous {value.source}", rows, HIDDEN))
 
     def _place_slabs(self) -> None:
-        self._columns = {
-            (value.source, value.block): index
-            for index, value in enumerate(self.plan.values)
-            if value.kind == "column"
-        }
         for number, call in enumerate(self.plan.calls):
             if isinstance(call, NormaliseCall):
                 continue
-            columns = [self._columns[number, block] for block in range(call.blocks)]
+            columns = [self.plan.column(number, block) for block in range(call.blocks)]
             if call.home is not None:
                 slab, first = call.home
                 for block, column in enumerate(columns):
-                    self.places[column] = self.places[self._columns[slab, first + block]]
+                    self.places[column] = self.places[self.plan.column(slab, first + block)]
                 continue
             array = Array(f"slab {number}", self._rows(columns), HIDDEN, call.blocks)
             for block, column in enumerate(columns):
@@ -194,8 +189,3 @@ class Storage:
 
     def _holds(self, column: int, rows: Rows) -> bool:
         return rows == "kept" and self.places[column].array.rows in ("kept", "all")
-
-
-def is_scalar(value: Value) -> bool:
-    """Tell whether a value is one number for all features."""
-    return value.width == SCALAR

@@ -19,7 +19,8 @@ from cellsearch.backends.native.modes import is_transformed
 from cellsearch.backends.native.workspace import scratch
 from cellsearch.shell import States
 
-_ADDRESS, _CONTIGUOUS, _SHAPE = Tensor.data_ptr, Tensor.is_contiguous, attrgetter("shape")
+_ADDRESS, _CONTIGUOUS, _NEGATED = Tensor.data_ptr, Tensor.is_contiguous, Tensor.is_neg
+_SHAPE = attrgetter("shape")
 Groups = Mapping[str, nn.Module | None]
 
 
@@ -49,7 +50,7 @@ class Stream:
     def step(self, rows: Tensor, state: States) -> States | None:
         """Return the new states, or None where this step is not like the one before.
 
-        Weights are compared by identity, address, shape and contiguity: assigning to `.data` may
+        Weights are compared by identity, address, shape and the like: assigning to `.data` may
         change all but the first; it cannot give them another type of the same size and shape.
         """
         if len(state) != self.count or rows.shape != self.shape or is_transformed():
@@ -74,6 +75,7 @@ class Stream:
             or list(map(_ADDRESS, tensors)) != self.addresses
             or list(map(_SHAPE, tensors)) != self.shapes
             or not all(map(_CONTIGUOUS, tensors))
+            or any(map(_NEGATED, tensors))
         ):
             return None
         new = tuple(map(torch.empty_like, state))

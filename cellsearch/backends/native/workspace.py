@@ -26,5 +26,5 @@ def scratch(elements: int, dtype: torch.dtype) -> Tensor:
     except AttributeError:
         kept = _local.kept = torch.empty(2**18, dtype=torch.uint8, device="cpu")
     if kept.numel() < size:
-        kept = _local.kept = torch.empty(2 * size, dtype=torch.uint8, device="cpu")
+        kept = _local.kept = torch.empty(min(2 * size, KEPT_BYTES), dtype=torch.uint8, device="cpu")
     return kept
