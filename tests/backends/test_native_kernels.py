@@ -171,12 +171,17 @@ def test_the_cache_keeps_the_kernels_used_last(monkeypatch: pytest.MonkeyPatch) 
 def test_many_threads_compute_what_one_does() -> None:
     modules = used()
     expected = [results(module) for module in modules]
+    large, _ = pair(TWO, 8, 48)  # takes so long that threads do meet inside
+    x = inputs(150, 16, 8)
+    wanted = [bits(value) for value in learned(large, x)]
     together = threading.Barrier(8)
 
     def work(number: int) -> bool:
         together.wait(timeout=60)
         order = [(number + i) % len(modules) for i in range(12)]
-        return all(results(modules[i]) == expected[i] for i in order)
+        if not all(results(modules[i]) == expected[i] for i in order):
+            return False
+        return all([bits(value) for value in learned(large, x)] == wanted for _ in range(4))
 
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(work, range(8)))

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.autograd import forward_ad
 from torch.func import functional_call, grad, hessian, jacfwd, jacrev, jvp, vjp, vmap
+from torch.utils.flop_counter import FlopCounterMode
 
 from cellsearch.known import zoo
 from cellsearch.layers import Recurrent, RecurrentCell
@@ -189,6 +190,24 @@ def test_a_default_device_elsewhere_does_not_matter_to_tensors_that_are_here() -
         "expected += torch.autograd.grad(loss, list(eager.parameters()))\n"
         "assert_close(found, expected)\n"
     )
+
+
+def test_who_watches_torchs_operations_sees_them() -> None:
+    x, h, seen = inputs(6, 4, 3), inputs(4, 5), []
+    for layer, step in zip(pair(SMALL), steps(SMALL), strict=True):
+        with torch.no_grad():
+            for _ in range(3):
+                step(x[0], h)
+        output = layer(x)[0]
+        with FlopCounterMode(display=False) as counter:
+            layer(x)[0].sum().backward()
+            with torch.no_grad():
+                step(x[0], h)
+        with FlopCounterMode(display=False) as back:
+            output.sum().backward()  # natively computed, watched on its way back
+        seen.append(counter.get_total_flops())
+        assert back.get_total_flops() > 0
+    assert seen[0] == seen[1] > 0
 
 
 class Marked(torch.Tensor):
