@@ -385,3 +385,96 @@ def test_a_module_of_meta_tensors_streams_nowhere() -> None:
     assert new.is_meta
     step.to_empty(device="cpu").reset_parameters()
     warmed(step)
+
+
+# ---- `streaming()`: with the weights that a module has when asked --------------------------------
+
+
+@pytest.mark.parametrize("backend", ["auto", "eager"])
+@pytest.mark.parametrize("text", ["lstm", "gru", "b = a_prev\na = tanh(linear(x, b_prev))\nh = a"])
+def test_a_stream_takes_the_steps_of_its_module(text: str, backend: str) -> None:
+    cell = zoo[text] if text in zoo else Cell.parse(text)
+    step = RecurrentCell(cell, 3, 5, backend=backend, dtype=torch.float64)
+    stream = step.streaming()
+    found, expected = None, None
+    for t in range(6):
+        x = inputs(2, 3, seed=t)
+        found = stream(x, found)
+        with torch.no_grad():
+            expected = step(x, expected)
+        assert [bits(part) for part in flat(found)] == [bits(part) for part in flat(expected)]
+        assert not any(part.requires_grad for part in flat(found))
+
+
+def test_a_stream_of_a_cell_with_an_output_of_its_own_is_right() -> None:
+    step, _ = steps(Cell.parse("h = tanh(linear(x, h_prev))\noutput = h * 2"))
+    stream = step.streaming()
+    for _ in range(3):
+        output, state = stream(inputs(2, 3), state_of(step))
+        assert_close([output], [2 * state])
+
+
+def test_a_stream_sees_values_change_and_keeps_the_memory_of_what_is_replaced() -> None:
+    native, eager = steps(SQUARE, 5, 5)
+    x, state = inputs(2, 5), state_of(native)
+
+    def equal(stream: Callable[..., Tensor], other: nn.Module) -> None:
+        for _ in range(2):
+            with torch.no_grad():
+                assert_close([stream(x, state)], [other(x, state)])
+
+    stream = native.streaming()
+    equal(stream, eager)
+    for change in (optimised, loaded):
+        for step in (native, eager):
+            change(step)
+        equal(stream, eager)
+    for change in (other_data, replaced, swapped, with_a_new_module):
+        before = copy.deepcopy(eager)
+        for step in (native, eager):
+            change(step)
+        gc.collect()
+        equal(stream, before)
+        equal(native, eager)
+        stream = native.streaming()  # asked again
+        stream(x)  # without a state nothing is remembered
+        equal(stream, eager)
+
+
+def test_a_stream_passes_on_to_its_module_what_it_does_not_know() -> None:
+    native, eager = steps(TWO)
+    stream = native.streaming()
+    for batch in (1, 2, 40, 2):
+        x, state = inputs(batch, 3), state_of(native, batch)
+        with torch.no_grad():
+            expected = list(eager(x, state))
+        for given in (state, list(state), tuple(torch._neg_view(-part) for part in state)):
+            assert_close(list(stream(x, given)), expected)
+    x, state = inputs(2, 3), state_of(native)
+    with torch.no_grad():
+        expected = list(eager(x[0], tuple(part[0] for part in state)))
+        assert_close(list(stream(x[0], tuple(part[0] for part in state))), expected)
+        assert_close(list(stream(x)), list(eager(x)))
+    for wrong in ((inputs(2, 4), state), (x, state[:1]), (x, state[0]), (x.float(), state)):
+        with pytest.raises(RuntimeError) as found, torch.no_grad():
+            stream(*wrong)
+        with pytest.raises(RuntimeError) as expected_error, torch.no_grad():
+            eager(*wrong)
+        assert str(found.value) == str(expected_error.value)
+    native.float(), eager.float()
+    x, state = x.float(), tuple(part.float() for part in state)
+    with torch.no_grad():
+        assert_close(list(stream(x, state)), list(eager(x, state)), 1e-5)
+
+
+def test_a_stream_does_not_compute_behind_the_back_of_torch() -> None:
+    native, eager = steps(SMALL)
+    stream, x, state = native.streaming(), inputs(2, 3), state_of(native)
+    stream(x, state)
+    stream(x, state)
+    many = inputs(4, 2, 3)
+    with torch.no_grad():
+        found = torch.func.vmap(stream, (0, None))(many, state)
+        assert_close([found], [torch.stack([eager(one, state) for one in many])])
+        with torch.autocast("cpu", torch.bfloat16):
+            assert stream(x, state).dtype == eager(x, state).dtype

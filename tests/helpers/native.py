@@ -20,7 +20,7 @@ from cellsearch.cell import Cell
 from cellsearch.layers import Recurrent, RecurrentCell
 
 ROOT = Path(__file__).resolve().parents[2]
-GUARD = 12345.0
+GUARD = 123.0
 EDGE = 64  # elements before and after what is guarded
 
 SMALL = Cell.parse("g = sigmoid(linear(x, h_prev))\nh = blend(g, h_prev, tanh(linear(x)))")
@@ -112,12 +112,12 @@ def guarded() -> Iterator[Callable[[], bool]]:
     """
     memories: list[tuple[Tensor, int]] = []
 
-    def allocate(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+    def allocate(shape: tuple[int, ...], dtype: torch.dtype, fill: float = torch.nan) -> Tensor:
         count = torch.Size(shape).numel()
         memory = torch.full((EDGE + count + EDGE,), GUARD, dtype=dtype)
         memories.append((memory, count))
         inside = memory[EDGE : EDGE + count]
-        return inside.fill_(torch.nan).view(shape)
+        return inside.fill_(fill).view(shape)
 
     def new_empty(self: Tensor, *size: Any) -> Tensor:
         return allocate(size if not size or isinstance(size[0], int) else size[0], self.dtype)
@@ -125,12 +125,13 @@ def guarded() -> Iterator[Callable[[], bool]]:
     def empty_like(like: Tensor, **_: Any) -> Tensor:
         return allocate(tuple(like.shape), like.dtype)
 
-    def scratch(elements: int, dtype: torch.dtype) -> Tensor:
-        return allocate((elements,), dtype)
+    def scratch(size: int) -> Tensor:
+        return allocate((size,), torch.uint8, fill=255)  # NaN, however many bytes a number has
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Tensor, "new_empty", new_empty)
         patch.setattr(torch, "empty_like", empty_like)
+        patch.setattr("cellsearch.backends.native.streaming._LIKE", empty_like)
         for module in ("sequence", "streaming"):
             patch.setattr(f"cellsearch.backends.native.{module}.scratch", scratch)
         yield lambda: all(

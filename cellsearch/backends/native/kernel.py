@@ -50,7 +50,7 @@ class Kernel:
         write_forward(module, precision, self.plan, storage, tensors)
         write_backward(module, precision, self.plan, storage, tensors)
         self._engine = Engine(module, thorough=False)
-        self._forward = self._engine.function("forward", 2)
+        self.run_forward = self._engine.function("forward", 2)
         self._backward = self._engine.function("backward", 2)
         self._given = Struct(f"{len(forward_pointers(self.plan, tensors))}q").pack
         self._given_back = Struct(f"{len(backward_pointers(self.plan, tensors))}q").pack
@@ -61,7 +61,7 @@ class Kernel:
 
     def forward(self, layout: Layout, pointers: Iterable[int]) -> None:
         """Run the forward pass; `pointers` are in the order of `forward_pointers`."""
-        self._forward(layout.address, self._given(*pointers))
+        self.run_forward(layout.address, self._given(*pointers))
 
     def backward(self, layout: Layout, pointers: Iterable[int]) -> None:
         """Run the backward pass; `pointers` are in the order of `backward_pointers`."""

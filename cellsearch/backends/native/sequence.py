@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import torch
@@ -154,8 +153,9 @@ class _Run:
         """Return the output and the last states, and the workspace; it is kept if `keep` is."""
         inputs = [tensor.contiguous() for tensor in inputs]
         rows, shape = inputs[0], self.layout.shape
-        allocate = rows.new_empty if shape.keep else partial(scratch, dtype=rows.dtype)
-        workspace = allocate(self.layout.elements[0])
+        needed = self.layout.elements[0]
+        keep = shape.keep
+        workspace = rows.new_empty(needed) if keep else scratch(needed * rows.dtype.itemsize)
         results = [rows.new_empty(shape.rows, shape.hidden_size)]
         results += [torch.empty_like(state) for state in inputs[1 : 1 + self.states]]
         self._run(workspace, inputs, results)
@@ -185,7 +185,7 @@ class _Run:
         ]
         here = [inputs[0].contiguous(), *(gradient.contiguous() for gradient in gradients)]
         here += [tensor.contiguous() for tensor in inputs[fixed:]]
-        there = scratch(self.layout.elements[1], workspace.dtype)
+        there = scratch(self.layout.elements[1] * self.dtype.itemsize)
         pointers = [tensor.data_ptr() for tensor in (workspace, there, *here)]
         pointers += [0 if target is None else target.data_ptr() for target in targets]
         self.kernel.backward(self.layout, pointers)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from operator import attrgetter, is_
+from struct import Struct
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +22,7 @@ from cellsearch.shell import States
 
 _ADDRESS, _CONTIGUOUS, _NEGATED = Tensor.data_ptr, Tensor.is_contiguous, Tensor.is_neg
 _SHAPE = attrgetter("shape")
+_LIKE, _STRIDED = torch.empty_like, torch.strided
 Groups = Mapping[str, nn.Module | None]
 
 
@@ -35,55 +37,63 @@ class Stream:
     ) -> None:
         self.kernel = kernel
         self.layout = layout
+        self.bytes = layout.elements[0] * rows.dtype.itemsize
+        self.dtype = rows.dtype
+        self.given_shapes = [tensor.shape for tensor in (rows, *state)]
         self.groups = groups
         self.tensors = learned(groups)
+        self.memory = [tensor.untyped_storage() for tensor in self.tensors]  # keeps it
         self.addresses = list(map(_ADDRESS, self.tensors))
         self.shapes = list(map(_SHAPE, self.tensors))
-        loaded = kernel.plan.loaded or ()
-        self.given = [*(self.addresses[index] for index in loaded), *self.addresses]
-        self.elements = layout.elements[0]
-        self.count = len(state)
-        self.dtype = rows.dtype
-        self.shape = rows.shape
-        self.state_shape = state[0].shape
+        fixed = [*(self.addresses[index] for index in kernel.plan.loaded or ()), *self.addresses]
+        self.fixed_pointers = Struct(f"{len(fixed)}q").pack(*fixed)
+        self.pack = Struct(f"{3 + 2 * len(state)}q").pack  # of the others, which come first
 
-    def step(self, rows: Tensor, state: States) -> States | None:
-        """Return the new states, or None where this step is not like the one before.
+    def step(self, rows: Tensor, state: Tensor | States) -> Tensor | States | None:
+        """Return the new state, or None where this step is not like the one before.
 
-        Weights are compared by identity, address, shape and the like: assigning to `.data` may
-        change all but the first; it cannot give them another type of the same size and shape.
+        It does not ask whether there are other weights by now: `has_same_weights` does.
         """
-        if len(state) != self.count or rows.shape != self.shape or is_transformed():
+        taken = (rows, state) if isinstance(state, Tensor) else (rows, *state)
+        if len(taken) != len(self.given_shapes) or is_transformed():
             return None
-        dtype, shape = self.dtype, self.state_shape
-        for tensor in (rows, *state):
+        dtype = self.dtype
+        for tensor, shape in zip(taken, self.given_shapes):  # noqa: B905 - as many as just compared
             if (
                 type(tensor) is not Tensor
                 or tensor.dtype is not dtype
                 or not tensor.is_cpu
-                or tensor.layout is not torch.strided
+                or tensor.layout is not _STRIDED
+                or tensor.shape != shape
                 or not tensor.is_contiguous()
                 or tensor.is_neg()
-                or (tensor is not rows and tensor.shape != shape)
             ):
                 return None
-        tensors, before = learned(self.groups), list(map(_ADDRESS, (rows, *state)))
-        if (
-            not all(before)  # no memory behind a tensor, where torch only says that it is zeros
-            or len(tensors) != len(self.tensors)
-            or not all(map(is_, tensors, self.tensors))
-            or list(map(_ADDRESS, tensors)) != self.addresses
-            or list(map(_SHAPE, tensors)) != self.shapes
-            or not all(map(_CONTIGUOUS, tensors))
-            or any(map(_NEGATED, tensors))
-        ):
-            return None
-        new = tuple(map(torch.empty_like, state))
+        before = list(map(_ADDRESS, taken))
+        if 0 in before:
+            return None  # no memory behind a tensor, where torch only says that it is zeros
+        new = tuple(map(_LIKE, taken[1:]))
         there = list(map(_ADDRESS, new))
-        workspace = scratch(self.elements, dtype)
-        given = (workspace.data_ptr(), before[0], there[0], *before[1:], *there, *self.given)
-        self.kernel.forward(self.layout, given)
-        return new
+        workspace = scratch(self.bytes).data_ptr()
+        pointers = self.pack(workspace, before[0], there[0], *before[1:], *there)
+        self.kernel.run_forward(self.layout.address, pointers + self.fixed_pointers)
+        return new if len(new) > 1 else new[0]
+
+    def has_same_weights(self) -> bool:
+        """Compare identity, address, shape and the like.
+
+        Assigning to `.data` may change all but the first; it cannot give a weight another type of
+        the same size and shape.
+        """
+        tensors = learned(self.groups)
+        return (
+            len(tensors) == len(self.tensors)
+            and all(map(is_, tensors, self.tensors))
+            and list(map(_ADDRESS, tensors)) == self.addresses
+            and list(map(_SHAPE, tensors)) == self.shapes
+            and all(map(_CONTIGUOUS, tensors))
+            and not any(map(_NEGATED, tensors))
+        )
 
 
 def learned(groups: Groups) -> list[Tensor]:

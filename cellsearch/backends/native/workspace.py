@@ -13,18 +13,19 @@ from torch import Tensor
 
 KEPT_BYTES = 2**24  # that a thread keeps; whoever needs more gets it for once
 
-_local = threading.local()
+
+class _Local(threading.local):
+    kept = torch.empty(0, dtype=torch.uint8, device="cpu")
 
 
-def scratch(elements: int, dtype: torch.dtype) -> Tensor:
-    """Return memory for at least so many elements, to be used until the thread asks again."""
-    size = elements * dtype.itemsize
-    if size > KEPT_BYTES:
-        return torch.empty(elements, dtype=dtype, device="cpu")
-    try:
-        kept: Tensor = _local.kept
-    except AttributeError:
-        kept = _local.kept = torch.empty(2**18, dtype=torch.uint8, device="cpu")
+_local = _Local()
+
+
+def scratch(size: int) -> Tensor:
+    """Return memory for at least so many bytes, to be used until the thread asks again."""
+    kept = _local.kept
     if kept.numel() < size:
-        kept = _local.kept = torch.empty(min(2 * size, KEPT_BYTES), dtype=torch.uint8, device="cpu")
+        kept = torch.empty(max(size, 2**18), dtype=torch.uint8, device="cpu")
+        if size <= KEPT_BYTES:
+            _local.kept = kept
     return kept
