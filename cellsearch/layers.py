@@ -146,11 +146,15 @@ class RecurrentCell(CellShell):
         return result
 
     def streaming(self) -> Streaming:
-        """Return this step for inference, as fast as one at a time can be.
+        """Return this step for inference, as fast as steps of one sequence can be.
 
         `step = cell.streaming(); state = step(input, state)`: the numbers of the module itself
-        under torch.no_grad(), without its hooks. Values that are changed in place, by an optimiser
-        or load_state_dict, are seen. Where parameters are replaced by others or moved, ask again.
+        under torch.no_grad(), without its hooks. Values that change in place are seen, as from an
+        optimiser or load_state_dict, and so is a move to another device or dtype. Ask again after
+        a parameter was exchanged for another: until then, the old one may count.
+
+        The native backend is fast for up to four sequences at a time; for more, and where the
+        module is eager or its output is not its h, it takes the module's own step.
         """
         return Streaming(self)
 
@@ -162,10 +166,10 @@ class RecurrentCell(CellShell):
 
 
 class Streaming:
-    """Steps of a cell with the weights that it has, for inference; see `RecurrentCell.streaming`.
+    """Steps of a cell for inference; see `RecurrentCell.streaming`.
 
-    What makes it fast is what it leaves out: most of the time of a module's step at batch 1 goes
-    into asking whether its parameters are still the same.
+    What makes it fast is what it leaves out: half the time of a module's step of one sequence goes
+    into the call of a module and into asking whether it holds the same parameters still.
     """
 
     def __init__(self, cell: RecurrentCell) -> None:
@@ -178,8 +182,13 @@ class Streaming:
             new = self._stream.step(input, state)
             if new is not None:
                 return new
+        forward = self.cell.forward
         with torch.no_grad():
-            result = self.cell(input, state)
-        if state is not None:  # then the module has looked at its parameters
-            self._stream = self.cell._stream
+            result = forward(input, state)
+        # Without a state the module did not look at its parameters; a subclass may do more.
+        plain = getattr(forward, "__func__", None) is RecurrentCell.forward
+        self._stream = self.cell._stream if state is not None and plain else None
         return result
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_stream": None}

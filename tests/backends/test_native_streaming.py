@@ -14,33 +14,13 @@ import pytest
 import torch
 from native import SMALL, TWO, as_tuple, assert_close, bits, guarded, inputs, pair, steps
 from torch import Tensor, nn
-from torch.nn.utils import parametrize
+from weights import CHANGES, SQUARE, computed, flat, state_of, warmed, with_company
 
 from cellsearch.backends.native import clear_kernels
 from cellsearch.backends.native.streaming import Stream
 from cellsearch.cell import Cell
 from cellsearch.known import zoo
 from cellsearch.layers import RecurrentCell
-
-SQUARE = Cell.parse("h = tanh(linear(x, h_prev, bias=False))")
-
-
-def state_of(step: nn.Module, batch: int = 2, seed: int = 0) -> Tensor | tuple[Tensor, ...]:
-    dtype = next(step.parameters()).dtype
-    parts = tuple(
-        inputs(batch, step.hidden_size, seed=seed + i, dtype=dtype)
-        for i in range(len(step.cell.states))  # type: ignore[arg-type]
-    )
-    return parts[0] if len(parts) == 1 else parts
-
-
-def warmed(*modules: nn.Module) -> None:
-    """Let modules take steps until they take the short way, if they ever do."""
-    with torch.no_grad():
-        for step in modules:
-            x = inputs(2, step.input_size, dtype=next(step.parameters()).dtype)
-            for _ in range(3):
-                step(x, state_of(step))
 
 
 def assert_streams(native: nn.Module, expected: bool = True) -> None:
@@ -99,102 +79,7 @@ def test_an_output_or_an_order_of_its_own_is_right_as_well() -> None:
                     assert_close(found, expected)
 
 
-def flat(value: object) -> list[Tensor]:
-    return [value] if isinstance(value, Tensor) else [t for part in value for t in flat(part)]  # type: ignore[attr-defined]
-
-
 # ---- what may happen to the weights --------------------------------------------------------------
-
-
-def optimised(step: nn.Module) -> None:
-    optimiser = torch.optim.Adam(step.parameters(), lr=0.1)
-    step(inputs(2, step.input_size), state_of(step)).sum().backward()
-    optimiser.step()
-
-
-def other_data(step: nn.Module) -> None:
-    for parameter in step.parameters():
-        parameter.data = parameter.data * 2
-
-
-def transposed_data(step: nn.Module) -> None:
-    for parameter in step.parameters():
-        parameter.data = parameter.data.t()
-
-
-def negative_data(step: nn.Module) -> None:
-    step.h.weight_0.data = torch._neg_view(step.h.weight_0.data)
-
-
-def replaced(step: nn.Module) -> None:
-    for name in ("weight_0", "weight_1"):
-        new = inputs(5, 5, seed=len(name) + int(name[-1]))
-        setattr(step.h, name, nn.Parameter(new))
-    gc.collect()
-
-
-def in_another_order(step: nn.Module) -> None:
-    for name in list(step.h._parameters):
-        tensor = getattr(step.h, name)
-        delattr(step.h, name)
-        setattr(step.h, name, tensor)
-        break
-
-
-def swapped(step: nn.Module) -> None:
-    step.h.weight_0, step.h.weight_1 = step.h.weight_1, step.h.weight_0
-
-
-def tied(step: nn.Module) -> None:
-    step.h.weight_0 = step.h.weight_1
-
-
-def single(step: nn.Module) -> None:
-    step.float()
-
-
-def loaded(step: nn.Module) -> None:
-    state = {name: -2 * tensor for name, tensor in step.state_dict().items()}
-    step.load_state_dict(state)
-
-
-def assigned(step: nn.Module) -> None:
-    state = {name: -2 * tensor for name, tensor in step.state_dict().items()}
-    step.load_state_dict(state, assign=True)
-
-
-class Doubled(nn.Module):
-    def forward(self, weight: Tensor) -> Tensor:
-        return 2 * weight
-
-
-def computed(step: nn.Module) -> None:
-    parametrize.register_parametrization(step.h, "weight_0", Doubled())
-
-
-def computed_and_settled(step: nn.Module) -> None:
-    for name in ("weight_1", "weight_0", "weight_1"):
-        parametrize.register_parametrization(step.h, name, Doubled())
-        parametrize.remove_parametrizations(step.h, name)
-        warmed(step)
-
-
-def with_company(step: nn.Module) -> None:
-    step.extra = nn.Linear(2, 2)
-    step.add_module("nothing", None)
-
-
-def with_a_new_module(step: nn.Module) -> None:
-    group = nn.Module()
-    for name in ("weight_1", "weight_0"):
-        group.register_parameter(name, nn.Parameter(2 * getattr(step.h, name).detach()))
-    step._modules["h"] = group
-
-
-CHANGES = [
-    optimised, other_data, transposed_data, negative_data, replaced, in_another_order, swapped,
-    tied, single, loaded, assigned, computed, computed_and_settled, with_company, with_a_new_module,
-]  # fmt: skip
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=[change.__name__ for change in CHANGES])
@@ -385,96 +270,3 @@ def test_a_module_of_meta_tensors_streams_nowhere() -> None:
     assert new.is_meta
     step.to_empty(device="cpu").reset_parameters()
     warmed(step)
-
-
-# ---- `streaming()`: with the weights that a module has when asked --------------------------------
-
-
-@pytest.mark.parametrize("backend", ["auto", "eager"])
-@pytest.mark.parametrize("text", ["lstm", "gru", "b = a_prev\na = tanh(linear(x, b_prev))\nh = a"])
-def test_a_stream_takes_the_steps_of_its_module(text: str, backend: str) -> None:
-    cell = zoo[text] if text in zoo else Cell.parse(text)
-    step = RecurrentCell(cell, 3, 5, backend=backend, dtype=torch.float64)
-    stream = step.streaming()
-    found, expected = None, None
-    for t in range(6):
-        x = inputs(2, 3, seed=t)
-        found = stream(x, found)
-        with torch.no_grad():
-            expected = step(x, expected)
-        assert [bits(part) for part in flat(found)] == [bits(part) for part in flat(expected)]
-        assert not any(part.requires_grad for part in flat(found))
-
-
-def test_a_stream_of_a_cell_with_an_output_of_its_own_is_right() -> None:
-    step, _ = steps(Cell.parse("h = tanh(linear(x, h_prev))\noutput = h * 2"))
-    stream = step.streaming()
-    for _ in range(3):
-        output, state = stream(inputs(2, 3), state_of(step))
-        assert_close([output], [2 * state])
-
-
-def test_a_stream_sees_values_change_and_keeps_the_memory_of_what_is_replaced() -> None:
-    native, eager = steps(SQUARE, 5, 5)
-    x, state = inputs(2, 5), state_of(native)
-
-    def equal(stream: Callable[..., Tensor], other: nn.Module) -> None:
-        for _ in range(2):
-            with torch.no_grad():
-                assert_close([stream(x, state)], [other(x, state)])
-
-    stream = native.streaming()
-    equal(stream, eager)
-    for change in (optimised, loaded):
-        for step in (native, eager):
-            change(step)
-        equal(stream, eager)
-    for change in (other_data, replaced, swapped, with_a_new_module):
-        before = copy.deepcopy(eager)
-        for step in (native, eager):
-            change(step)
-        gc.collect()
-        equal(stream, before)
-        equal(native, eager)
-        stream = native.streaming()  # asked again
-        stream(x)  # without a state nothing is remembered
-        equal(stream, eager)
-
-
-def test_a_stream_passes_on_to_its_module_what_it_does_not_know() -> None:
-    native, eager = steps(TWO)
-    stream = native.streaming()
-    for batch in (1, 2, 40, 2):
-        x, state = inputs(batch, 3), state_of(native, batch)
-        with torch.no_grad():
-            expected = list(eager(x, state))
-        for given in (state, list(state), tuple(torch._neg_view(-part) for part in state)):
-            assert_close(list(stream(x, given)), expected)
-    x, state = inputs(2, 3), state_of(native)
-    with torch.no_grad():
-        expected = list(eager(x[0], tuple(part[0] for part in state)))
-        assert_close(list(stream(x[0], tuple(part[0] for part in state))), expected)
-        assert_close(list(stream(x)), list(eager(x)))
-    for wrong in ((inputs(2, 4), state), (x, state[:1]), (x, state[0]), (x.float(), state)):
-        with pytest.raises(RuntimeError) as found, torch.no_grad():
-            stream(*wrong)
-        with pytest.raises(RuntimeError) as expected_error, torch.no_grad():
-            eager(*wrong)
-        assert str(found.value) == str(expected_error.value)
-    native.float(), eager.float()
-    x, state = x.float(), tuple(part.float() for part in state)
-    with torch.no_grad():
-        assert_close(list(stream(x, state)), list(eager(x, state)), 1e-5)
-
-
-def test_a_stream_does_not_compute_behind_the_back_of_torch() -> None:
-    native, eager = steps(SMALL)
-    stream, x, state = native.streaming(), inputs(2, 3), state_of(native)
-    stream(x, state)
-    stream(x, state)
-    many = inputs(4, 2, 3)
-    with torch.no_grad():
-        found = torch.func.vmap(stream, (0, None))(many, state)
-        assert_close([found], [torch.stack([eager(one, state) for one in many])])
-        with torch.autocast("cpu", torch.bfloat16):
-            assert stream(x, state).dtype == eager(x, state).dtype

@@ -21,7 +21,7 @@ from cellsearch.layers import Recurrent, RecurrentCell
 
 ROOT = Path(__file__).resolve().parents[2]
 GUARD = 123.0
-EDGE = 64  # elements before and after what is guarded
+EDGE = 512  # elements before and after what is guarded
 
 SMALL = Cell.parse("g = sigmoid(linear(x, h_prev))\nh = blend(g, h_prev, tanh(linear(x)))")
 TWO = Cell.parse(

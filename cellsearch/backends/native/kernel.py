@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import lru_cache
 from struct import Struct
 from typing import Any
@@ -50,22 +50,15 @@ class Kernel:
         write_forward(module, precision, self.plan, storage, tensors)
         write_backward(module, precision, self.plan, storage, tensors)
         self._engine = Engine(module, thorough=False)
-        self.run_forward = self._engine.function("forward", 2)
-        self._backward = self._engine.function("backward", 2)
-        self._given = Struct(f"{len(forward_pointers(self.plan, tensors))}q").pack
-        self._given_back = Struct(f"{len(backward_pointers(self.plan, tensors))}q").pack
+        # Both take a layout's address and pointers that are packed in their order.
+        self.forward = self._engine.function("forward", 2)
+        self.backward = self._engine.function("backward", 2)
+        self.pack = Struct(f"{len(forward_pointers(self.plan, tensors))}q").pack
+        self.pack_back = Struct(f"{len(backward_pointers(self.plan, tensors))}q").pack
         workspaces = (forward_arrays(self.plan, storage), backward_arrays(self.plan, storage))
         self.layout: Callable[[Shape], Layout] = lru_cache(maxsize=KEPT_LAYOUTS)(
             lambda shape: make_layout(shape, workspaces, precision)
         )
-
-    def forward(self, layout: Layout, pointers: Iterable[int]) -> None:
-        """Run the forward pass; `pointers` are in the order of `forward_pointers`."""
-        self.run_forward(layout.address, self._given(*pointers))
-
-    def backward(self, layout: Layout, pointers: Iterable[int]) -> None:
-        """Run the backward pass; `pointers` are in the order of `backward_pointers`."""
-        self._backward(layout.address, self._given_back(*pointers))
 
 
 class _Cache:

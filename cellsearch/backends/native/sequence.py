@@ -164,7 +164,7 @@ class _Run:
     def _run(self, workspace: Tensor, inputs: list[Tensor], results: list[Tensor]) -> None:
         first = 1 + self.states
         given = [workspace, inputs[0], results[0], *inputs[1:first], *results[1:], *inputs[first:]]
-        self.kernel.forward(self.layout, map(Tensor.data_ptr, given))
+        self.kernel.forward(self.layout.address, self.kernel.pack(*map(Tensor.data_ptr, given)))
 
     def backward(
         self,
@@ -188,7 +188,7 @@ class _Run:
         there = scratch(self.layout.elements[1] * self.dtype.itemsize)
         pointers = [tensor.data_ptr() for tensor in (workspace, there, *here)]
         pointers += [0 if target is None else target.data_ptr() for target in targets]
-        self.kernel.backward(self.layout, pointers)
+        self.kernel.backward(self.layout.address, self.kernel.pack_back(*pointers))
         return targets
 
     def differentiable(

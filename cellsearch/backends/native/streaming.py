@@ -42,17 +42,17 @@ class Stream:
         self.given_shapes = [tensor.shape for tensor in (rows, *state)]
         self.groups = groups
         self.tensors = learned(groups)
-        self.memory = [tensor.untyped_storage() for tensor in self.tensors]  # keeps it
         self.addresses = list(map(_ADDRESS, self.tensors))
         self.shapes = list(map(_SHAPE, self.tensors))
         fixed = [*(self.addresses[index] for index in kernel.plan.loaded or ()), *self.addresses]
-        self.fixed_pointers = Struct(f"{len(fixed)}q").pack(*fixed)
-        self.pack = Struct(f"{3 + 2 * len(state)}q").pack  # of the others, which come first
+        first = 3 + 2 * len(state)  # pointers that change with each step
+        self.pack = Struct(f"{first}q").pack
+        self.fixed = kernel.pack(*[0] * first, *fixed)[8 * first :]
 
     def step(self, rows: Tensor, state: Tensor | States) -> Tensor | States | None:
         """Return the new state, or None where this step is not like the one before.
 
-        It does not ask whether there are other weights by now: `has_same_weights` does.
+        Of the weights it asks only whether they lie where they did; see `has_same_weights`.
         """
         taken = (rows, state) if isinstance(state, Tensor) else (rows, *state)
         if len(taken) != len(self.given_shapes) or is_transformed():
@@ -69,27 +69,28 @@ class Stream:
                 or tensor.is_neg()
             ):
                 return None
+        if list(map(_ADDRESS, self.tensors)) != self.addresses:
+            return None
         before = list(map(_ADDRESS, taken))
         if 0 in before:
             return None  # no memory behind a tensor, where torch only says that it is zeros
         new = tuple(map(_LIKE, taken[1:]))
         there = list(map(_ADDRESS, new))
-        workspace = scratch(self.bytes).data_ptr()
-        pointers = self.pack(workspace, before[0], there[0], *before[1:], *there)
-        self.kernel.run_forward(self.layout.address, pointers + self.fixed_pointers)
+        workspace = scratch(self.bytes)  # a name keeps it until the kernel is done
+        pointers = self.pack(workspace.data_ptr(), before[0], there[0], *before[1:], *there)
+        self.kernel.forward(self.layout.address, pointers + self.fixed)
         return new if len(new) > 1 else new[0]
 
     def has_same_weights(self) -> bool:
-        """Compare identity, address, shape and the like.
+        """Ask whether the modules hold the same weights still, apart from where these lie.
 
-        Assigning to `.data` may change all but the first; it cannot give a weight another type of
+        Assigning to `.data` changes all but the identity; it cannot give a weight another type of
         the same size and shape.
         """
         tensors = learned(self.groups)
         return (
             len(tensors) == len(self.tensors)
             and all(map(is_, tensors, self.tensors))
-            and list(map(_ADDRESS, tensors)) == self.addresses
             and list(map(_SHAPE, tensors)) == self.shapes
             and all(map(_CONTIGUOUS, tensors))
             and not any(map(_NEGATED, tensors))

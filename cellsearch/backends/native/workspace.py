@@ -22,7 +22,10 @@ _local = _Local()
 
 
 def scratch(size: int) -> Tensor:
-    """Return memory for at least so many bytes, to be used until the thread asks again."""
+    """Return memory for at least so many bytes, to be used until the thread asks again.
+
+    Hold the tensor while its address is in use: much memory is not kept here.
+    """
     kept = _local.kept
     if kept.numel() < size:
         kept = torch.empty(max(size, 2**18), dtype=torch.uint8, device="cpu")
