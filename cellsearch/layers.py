@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -69,8 +69,12 @@ class Recurrent(RecurrentShell):
     output, as wide as hidden_size times the directions, and the last state, (layers * directions,
     batch, hidden_size): a tensor for one state, else a tuple in the order of `cell.states`.
 
+    `backend` is "auto", what is fastest where the module's tensors are; "native", compiled kernels
+    on the CPU; "eager", plain torch operations; or "reference", slow, exact, in float64. What
+    kernels cannot do, such as gradients of gradients, native leaves to torch operations.
+
     Raises ValueError for sizes that cannot be, among them an input_size that differs from
-    hidden_size where the cell uses x elementwise.
+    hidden_size where the cell uses x elementwise, and for an input of another dtype.
     """
 
     def __init__(
@@ -110,6 +114,7 @@ class RecurrentCell(CellShell):
     Shapes: input (batch, input_size) or (input_size,), each state (batch, hidden_size) or
     (hidden_size,). `step(input, state=None)` returns the new state, a tuple in the order of
     `cell.states` if there are several; (output, state) if the cell's output is not its h.
+    `backend` is as in `Recurrent`.
     """
 
     def __init__(
@@ -148,10 +153,10 @@ class RecurrentCell(CellShell):
     def streaming(self) -> Streaming:
         """Return this step for inference, as fast as steps of one sequence can be.
 
-        `step = cell.streaming(); state = step(input, state)`: the numbers of the module itself
-        under torch.no_grad(), without its hooks. Values that change in place are seen, as from an
-        optimiser or load_state_dict, and so is a move to another device or dtype. Ask again after
-        a parameter was exchanged for another: until then, the old one may count.
+        `step = cell.streaming(); state = step(input, state)`: bit for bit what the module gives
+        under torch.no_grad(), without its hooks; never gradients. Values that change in place are
+        seen, as from an optimiser or load_state_dict, and so is a move to another device or dtype.
+        Ask again after a parameter was exchanged for another: until then, the old one may count.
 
         The native backend is fast for up to four sequences at a time; for more, and where the
         module is eager or its output is not its h, it takes the module's own step.
@@ -174,12 +179,12 @@ class Streaming:
 
     def __init__(self, cell: RecurrentCell) -> None:
         self.cell = cell
-        self._stream: Stream | None = None
+        self._quick: Callable[..., object] | None = None  # takes a step like the one before
 
     def __call__(self, input: Tensor, state: Tensor | States | None = None) -> object:
         """Take one step: shapes, results and errors are those of the module."""
-        if self._stream is not None and state is not None:
-            new = self._stream.step(input, state)
+        if self._quick is not None and state is not None:
+            new = self._quick(input, state)
             if new is not None:
                 return new
         forward = self.cell.forward
@@ -187,8 +192,9 @@ class Streaming:
             result = forward(input, state)
         # Without a state the module did not look at its parameters; a subclass may do more.
         plain = getattr(forward, "__func__", None) is RecurrentCell.forward
-        self._stream = self.cell._stream if state is not None and plain else None
+        stream = self.cell._stream if state is not None and plain else None
+        self._quick = None if stream is None else stream.step
         return result
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_stream": None}
+        return {**self.__dict__, "_quick": None}

@@ -195,7 +195,9 @@ class CellShell(_Shell):
             if dimensions == 1:
                 parts = tuple(part.unsqueeze(0) for part in parts)
         _check_states(parts, (batch, self.hidden_size), description.states)
-        output, new = self.sequence(self._tensors(self), rows, [batch], parts, False)
+        tensors = self._tensors(self)
+        _check_dtypes(tensors, rows, parts, description.states)
+        output, new = self.sequence(tensors, rows, [batch], parts, False)
         if dimensions == 1:
             output, new = output.squeeze(0), tuple(part.squeeze(0) for part in new)
         return (output, self._as_given(new)) if description.has_output else self._as_given(new)
@@ -299,6 +301,7 @@ class RecurrentShell(_Shell):
             for direction, name in enumerate(self._names(layer)):
                 begin = tuple(part[len(last)] for part in state)
                 tensors = self._tensors(self._modules[name] or self)
+                _check_dtypes(tensors, rows, begin, self.description.states)
                 output, new = self.sequence(tensors, rows, batch_sizes, begin, direction == 1)
                 outputs.append(output)
                 last.append(new)
@@ -367,3 +370,14 @@ def _check_states(states: States, shape: tuple[int, ...], names: tuple[str, ...]
             raise RuntimeError(
                 f"expected state {name} of shape {shape}, found {tuple(state.shape)}"
             )
+
+
+def _check_dtypes(
+    tensors: list[Tensor], rows: Tensor, states: States, names: tuple[str, ...]
+) -> None:
+    dtype = (*tensors, rows)[0].dtype
+    for name, part in zip(("input", *names), (rows, *states), strict=True):
+        if part.dtype != dtype and not torch.is_autocast_enabled(rows.device.type):
+            which = name if part is rows else f"state {name}"
+            expected = f"as the {'weights are' if tensors else 'input is'}"
+            raise ValueError(f"expected {which} of type {dtype}, {expected}, found {part.dtype}")

@@ -16,6 +16,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 
 import cellsearch.cell
 from cellsearch.cell import Cell
+from cellsearch.known import zoo
 from cellsearch.layers import Recurrent, RecurrentCell
 
 ZOO = Path(cellsearch.cell.__file__).parent / "zoo"
@@ -422,3 +423,19 @@ def test_symmetric_cells_train_to_the_same_numbers_in_any_order() -> None:
     ]
     assert Cell.parse(texts[0]) == Cell.parse(texts[1])
     assert trained(texts[0], 7) == trained(texts[1], 7)
+
+
+@pytest.mark.parametrize("name", ["lstm", "mingru"])
+def test_tensors_of_another_dtype_are_refused_in_words(name: str) -> None:
+    layer, step = Recurrent(zoo[name], 3, 5), RecurrentCell(zoo[name], 3, 5)
+    x, last = torch.randn(4, 2, 3), layer.cell.states[-1]
+    wrong = [torch.zeros(1, 2, 5) for _ in layer.cell.states]
+    wrong[-1] = wrong[-1].double()
+    with pytest.raises(ValueError, match=r"input of type torch.float32, as the weights are, found"):
+        layer(x.double())
+    with pytest.raises(ValueError, match=r"expected input of type torch.float32"):
+        step(x[0].half())
+    with pytest.raises(ValueError, match=rf"expected state {last} of type torch.float32"):
+        layer(x, tuple(wrong))
+    with torch.autocast("cpu", torch.bfloat16):  # makes them equal itself
+        assert layer(x.bfloat16())[0].dtype == torch.bfloat16

@@ -210,10 +210,11 @@ def _is_finished(setup: Setup, folder: Path, meta: Mapping[str, Any]) -> bool:
                 f"{folder}: is a run of other data: {path} has changed since, or is another file "
                 f"({key} was {_show(before)}, is now {_show(now)}); restore it, or {ELSEWHERE}"
             )
+        again = f"--set {key}={before} or " if key == "evaluation.backend" else ""
         raise RunError(
             f"{folder}: is a run of another experiment: {key} is {_show(before)} there and "
             f"{_show(now)} here; only workers, address, budget, timeout and memory may change; "
-            f"{ELSEWHERE}"
+            f"{again}{ELSEWHERE}"
         )
     budget = setup.experiment.budget.model_dump(mode="json")
     return bool(meta["done"]) and meta["done"]["budget"] == {key: budget[key] for key in BUDGET}

@@ -99,12 +99,13 @@ def verdict(
         parts.append(_compared(best, rival, title, levels, confidence))
     seeds = len(best.scores)
     origin = " (drawn at random)" if best.control else ""
+    joint = "; it " if any("cannot be told apart" in part for part in parts) else " and "
     widened = (
         f", intervals widened for the best of {len(found)}" if min(seeds, len(found)) > 1 else ""
     )
     return (
         f"The best cell found, {best.name}{origin}, scores {best.mean:.4f} (lower is better) "
-        f"on the selection split: it {' and '.join(parts)}, over {seeds} "
+        f"on the selection split: it {joint.join(parts)}, over {seeds} "
         f"paired seed{'s' if seeds != 1 else ''}{widened}. {chance}"
     )
 

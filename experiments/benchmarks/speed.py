@@ -16,24 +16,31 @@ those that the file holds already.
 from __future__ import annotations
 
 import argparse
-import os
 import random
-import shutil
 import statistics
-import sys
-import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 import torch
-from interpreter import STEPS, ByHand, NodeByNode, compare, copy_weights
+from interpreter import NodeByNode, compare, copy_weights
+from subjects import (
+    CELLS,
+    LAYERS,
+    SEED,
+    SIZES,
+    SMALL,
+    TOLERANCE,
+    Options,
+    make_layer,
+    skipped,
+    stated,
+)
 from timing import (
     Forward,
-    claim,
     error,
     first,
     inputs,
@@ -47,56 +54,14 @@ from timing import (
     write,
 )
 from torch import Tensor, nn
+from torch_compile import time_torch_compile
 
+from cellsearch.backends import BACKENDS
 from cellsearch.cell import Cell
 from cellsearch.known import zoo
 from cellsearch.layers import Recurrent, RecurrentCell
 from cellsearch.seeds import derive
 from cellsearch.space import load_space
-
-THRESHOLDS: dict[str, tuple[str, float]] = {  # of the claims, by name
-    "lstm forward and backward": ("at least", 1.15),
-    "lstm forward and backward, least": ("at least", 0.9),
-    "gru forward and backward, first four": ("at least", 2.0),
-    "cells node by node": ("at least", 10.0),
-    "cells node by node, least": ("at least", 4.0),
-    "cells eager": ("at least", 3.0),
-    "cells eager, least": ("at least", 1.5),
-    "compile median": ("at most", 300.0),
-    "compile cached": ("at most", 2.0),
-    "compile memory": ("at most", 4.0),
-    "stream lstm": ("at least", 3.0),
-}
-SIZES = (  # batch, steps, input, hidden
-    (32, 50, 16, 32),
-    (8, 100, 16, 32),
-    (32, 50, 64, 64),
-    (32, 50, 128, 128),
-    (32, 35, 256, 256),
-)
-SMALL = SIZES[0]
-LAYERS: dict[str, Callable[..., nn.Module]] = {"lstm": nn.LSTM, "gru": nn.GRU}
-CELLS: dict[str, Callable[..., nn.Module]] = {"lstm": nn.LSTMCell, "gru": nn.GRUCell}
-TOLERANCE = 1e-4  # relative, for outputs and gradients that should be equal
-SEED = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """What the command line asked for."""
-
-    backend: str
-    rounds: int
-    least: float
-    cells: int
-    compiled: int
-    compile_many: int
-
-
-def stated(name: str, text: str, value: float, unit: str = "") -> dict[str, Any]:
-    """Print a claim with the threshold of its name, if one is set."""
-    return {"name": name, **claim(text, value, THRESHOLDS.get(name), unit)}
-
 
 # lstm, gru
 
@@ -247,13 +212,6 @@ def time_cell(cell: Cell, options: Options) -> dict[str, Any] | None:
     return {"id": cell.id, "cell": str(cell), "difference": difference, **times}
 
 
-def make_layer(cell: Cell, backend: str) -> Recurrent:
-    """Return a layer of the small size, with the same weights each time."""
-    layer = Recurrent(cell, SMALL[2], SMALL[3], backend=backend)
-    layer.reset_parameters(torch.Generator().manual_seed(SEED))
-    return layer
-
-
 # compile
 
 
@@ -262,7 +220,7 @@ def time_compile(options: Options) -> dict[str, Any]:
     try:
         from cellsearch.backends.native import clear_kernels, compile_kernel
     except ImportError as problem:
-        return _skipped(f"there is no native backend whose compiler could be timed: {problem}")
+        return skipped(f"there is no native backend whose compiler could be timed: {problem}")
     cells = [*zoo.values(), *drawn(options.compiled, "compile")]
     clear_kernels()
     begin = 1e3 * once(partial(compile_kernel, cells[0], torch.float32))
@@ -343,86 +301,6 @@ def _parts(state: Tensor | tuple[Tensor, ...]) -> list[Tensor]:
     return [state] if isinstance(state, Tensor) else list(state)
 
 
-# torch-compile
-
-
-def time_torch_compile(options: Options) -> dict[str, Any]:
-    """Time a hand-written lstm and gru under torch.compile: the step, and the whole sequence."""
-    compiler = os.environ.get("CXX") or ("clang++" if sys.platform == "darwin" else "g++")
-    if shutil.which(compiler) is None:
-        return _skipped(f"torch.compile needs a C++ compiler, and there is no {compiler}")
-    report: dict[str, Any] = {"claims": []}
-    with tempfile.TemporaryDirectory() as cache:  # so that nothing is compiled already
-        os.environ["TORCHINDUCTOR_CACHE_DIR"] = cache
-        try:
-            torch.compile(torch.tanh)(torch.ones(2))  # what is loaded but once is not counted
-            report |= {name: _by_hand(name, options) for name in LAYERS}
-        except Exception as problem:  # no headers, and whatever else a compiler may lack
-            reason = str(problem).strip().partition("\n")[0][:200]
-            return _skipped(f"torch.compile does not work here: {reason}")
-    for name in LAYERS:
-        ratio = report[name]["torch.compile of the sequence"]["times ours"]
-        text = f"{name}, {options.backend} against torch.compile of the sequence:"
-        report["claims"].append(stated(f"torch-compile {name}", text, ratio))
-    return report
-
-
-def _by_hand(name: str, options: Options) -> dict[str, Any]:
-    """Time one of them; the first call is timed too, with all that it compiles."""
-    x, weight = inputs(SMALL)
-    theirs = LAYERS[name](SMALL[2], SMALL[3])
-    ours, eager = (make_layer(zoo[name], backend) for backend in (options.backend, "eager"))
-    for layer in (ours, eager):
-        copy_weights(name, layer, theirs)
-    weights, states = list(theirs.parameters()), len(zoo[name].states)
-    plain = ByHand(STEPS[name], weights, states, SMALL[3])
-    step = ByHand(torch.compile(STEPS[name]), weights, states, SMALL[3])
-    forwards: dict[str, tuple[Forward, list[nn.Parameter]]] = {
-        "ours": (first(ours), list(ours.parameters())),
-        "eager backend": (first(eager), list(eager.parameters())),
-        "torch.nn": (first(theirs), weights),
-        "step by hand": (plain, weights),
-        "torch.compile of the step": (step, weights),
-        "torch.compile of the sequence": (torch.compile(plain.__call__), weights),
-    }
-    calls = {key: training(run, own, x, weight) for key, (run, own) in forwards.items()}
-    torch.compiler.reset()
-    forget_kernels()
-    compiling = {key: once(call) for key, call in calls.items()}
-    # Not by `results`: with the gradient of x, torch.compile would begin again.
-    outputs = [run(x).detach() for run, _ in forwards.values()]
-    difference = error(outputs, [outputs[0]] * len(outputs))
-    timing = interleaved(calls, options.rounds, options.least)
-    rows = {
-        key: {
-            "first call s": compiling[key],
-            "then ms": 1e3 * timing.seconds(key),
-            "times ours": timing.ratio(key, "ours"),
-        }
-        for key in calls
-    }
-    table(
-        f"{name} at {SMALL}, forward and backward (outputs agree within {difference:.0e})",
-        ("", *rows["ours"]),
-        [(options.backend if key == "ours" else key, *row.values()) for key, row in rows.items()],
-    )
-    return {**rows, "difference": difference}
-
-
-def _skipped(reason: str) -> dict[str, Any]:
-    print(f"\nskipped: {reason}")
-    return {"skipped": reason, "claims": []}
-
-
-def forget_kernels() -> None:
-    """Empty the cache of compiled kernels, where there is one."""
-    try:
-        from cellsearch.backends.native import clear_kernels
-    except ImportError:
-        return
-    clear_kernels()
-
-
 SECTIONS: dict[str, Callable[[Options], dict[str, Any]]] = {
     "lstm": lambda options: against_torch("lstm", options),
     "gru": lambda options: against_torch("gru", options),
@@ -433,14 +311,21 @@ SECTIONS: dict[str, Callable[[Options], dict[str, Any]]] = {
 }
 
 
+def positive(text: str) -> int:
+    """Return a whole number above zero."""
+    if (number := int(text)) < 1:
+        raise ValueError
+    return number
+
+
 def main() -> None:
     """Measure what was asked for, and report."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     default = ",".join(name for name in SECTIONS if name != "torch-compile")
     parser.add_argument("--only", default=default, help=f"of {', '.join(SECTIONS)}")
-    parser.add_argument("--backend", default="native", help="the one that is measured")
-    parser.add_argument("--rounds", type=int, help="turns of each contender (15)")
-    parser.add_argument("--cells", type=int, help="random cells that are timed (200)")
+    parser.add_argument("--backend", default="native", choices=BACKENDS, help="what is measured")
+    parser.add_argument("--rounds", type=positive, help="turns of each contender (15)")
+    parser.add_argument("--cells", type=positive, help="random cells that are timed (200)")
     parser.add_argument("--compile-many", type=int, default=0, help="cells, to watch the memory")
     parser.add_argument("--quick", action="store_true", help="a small check; writes only to --out")
     parser.add_argument("--out", type=Path, help="speed.json beside this script")
@@ -458,6 +343,7 @@ def main() -> None:
     )
     torch.set_num_threads(1)
     torch.manual_seed(SEED)
+    print("One thread, float32; ratios above 1: compiled cells are faster.")
     found = {name: {"options": asdict(options), **SECTIONS[name](options)} for name in names}
     if asked.out or not asked.quick:
         write(asked.out or Path(__file__).with_suffix(".json"), found)

@@ -55,16 +55,15 @@ class Stream:
         Of the weights it asks only whether they lie where they did; see `has_same_weights`.
         """
         taken = (rows, state) if isinstance(state, Tensor) else (rows, *state)
-        if len(taken) != len(self.given_shapes) or is_transformed():
+        if list(map(_SHAPE, taken)) != self.given_shapes or is_transformed():
             return None
         dtype = self.dtype
-        for tensor, shape in zip(taken, self.given_shapes):  # noqa: B905 - as many as just compared
+        for tensor in taken:
             if (
                 type(tensor) is not Tensor
                 or tensor.dtype is not dtype
                 or not tensor.is_cpu
                 or tensor.layout is not _STRIDED
-                or tensor.shape != shape
                 or not tensor.is_contiguous()
                 or tensor.is_neg()
             ):
