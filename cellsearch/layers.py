@@ -140,10 +140,9 @@ class RecurrentCell(CellShell):
         if state is None or torch.is_grad_enabled():
             return super().forward(input, state)
         stream = self._stream
-        if stream is not None and stream.has_same_weights():
-            new = stream.step(input, state)
-            if new is not None:
-                return new
+        new = None if stream is None else stream.step(input, state)
+        if new is not None:
+            return new
         result = super().forward(input, state)
         plain = input.dim() == 2 and self._compiled.in_order and not self.description.has_output
         parts: States = (state,) if isinstance(state, Tensor) else tuple(state)
@@ -184,7 +183,7 @@ class Streaming:
     def __call__(self, input: Tensor, state: Tensor | States | None = None) -> object:
         """Take one step: shapes, results and errors are those of the module."""
         if self._quick is not None and state is not None:
-            new = self._quick(input, state)
+            new = self._quick(input, state, True)
             if new is not None:
                 return new
         forward = self.cell.forward
