@@ -155,7 +155,8 @@ class RecurrentCell(CellShell):
         `step = cell.streaming(); state = step(input, state)`: bit for bit what the module gives
         under torch.no_grad(), without its hooks; never gradients. Values that change in place are
         seen, as from an optimiser or load_state_dict, and so is a move to another device or dtype.
-        Ask again after a parameter was exchanged for another: until then, the old one may count.
+        Ask again after a parameter was exchanged for another, or its `.data` for another view of
+        the same memory: until then, the old one may count.
 
         The native backend is fast for up to four sequences at a time; for more, and where the
         module is eager or its output is not its h, it takes the module's own step.
