@@ -13,10 +13,11 @@ from pathlib import Path
 import networkx as nx
 
 from cellsearch import normal as normal_form
-from cellsearch import notation, printing, shapes
+from cellsearch import notation, printing, recurrence, shapes
 from cellsearch.errors import CellError, nearest
 from cellsearch.graph import Attributes, Graph, Node
 from cellsearch.operators import INITIALISATIONS, LEAVES, OPERATORS, PARAMETER_ATTRIBUTES
+from cellsearch.recurrence import Kind
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -106,6 +107,11 @@ class Cell:
         """The carried states, h first, then as they appear; states that nothing reads are gone."""
         live = {name for name, _ in self.normal.states}
         return tuple(name for name, _ in self.structure.states if name in live)
+
+    @cached_property
+    def kind(self) -> Kind:
+        """How a step depends on the one before: "scan", "diagonal" or "dense"; see `recurrence`."""
+        return recurrence.kind(self.normal)
 
     @property
     def has_output(self) -> bool:

@@ -93,7 +93,8 @@ def test_strategies_import_neither_torch_nor_ray() -> None:
 
 LAYERS = [
     {"errors", "files", "seeds", "resources", "statistics", "plugins"},
-    {"operators", "graph", "canonical", "normal", "notation", "printing", "shapes", "cell"},
+    {"operators", "graph"},
+    {"canonical", "normal", "notation", "printing", "shapes", "recurrence", "cell"},
     {"known", "zoo", "space", "strategies", "tasks", "lowering", "shell", "network"},
     {"backends", "layers", "width", "model", "export", "inspection"},
     {"training", "trained", "evaluation"},
