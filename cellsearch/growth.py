@@ -119,7 +119,7 @@ class _Growth:
         self.values = [_Value("state", name, zero=True) for name in states]  # all but x
         self.rows = [OPERATORS[name] for name in space.operators]
         self.unary = sum(row.arity == (1, 1) for row in self.rows)
-        self.matrices = space.matrices  # those left
+        self.products = space.products  # those left
         self.size = 0
         wild = rng.random() < WILD_CHANCE
         self.heed = 0.2 if wild else 1.0  # how far preferences are heeded
@@ -155,7 +155,7 @@ class _Growth:
             arg.uses += 1
         self.values.append(value)
         self.size += 1
-        self.matrices -= len(value.args) if OPERATORS[value.op].kind == "linear" else 0
+        self.products -= len(value.args) if OPERATORS[value.op].kind == "linear" else 0
         return True
 
     def finish(self) -> nx.MultiDiGraph | None:
@@ -218,7 +218,7 @@ class _Growth:
         if len(self.usable) + numbers < low or (self.join > 1 and high == 1):
             return 0.0
         if row.kind == "linear":
-            if self.matrices < max(1, self.join):
+            if self.products < max(1, self.join):
                 return 0.0
             return 0.02 + 3.0 * max(0.0, 1.0 - self.haste) / (1 + self.raw)
         if high == 1:
@@ -273,10 +273,10 @@ class _Growth:
         more = 0.18**self.heed
         while 0 < count < len(others) and self.rng.random() < more:
             count += 1
-        count = min(max(self.join, count), len(others), self.matrices)
+        count = min(max(self.join, count), len(others), self.products)
         chance = 0.5 if self.heed < 1 else 0.85 if self.x.uses else 0.97
         args: list[_Value] = []
-        if count == 0 or (count < self.matrices and self.rng.random() < chance):
+        if count == 0 or (count < self.products and self.rng.random() < chance):
             args.append(self.x)
         for _ in range(count):
             args.append(self._pick(others, [self._linear_weight(value) for value in others]))

@@ -48,9 +48,9 @@ def _judge_parts(space: Space, graph: Graph) -> str | None:
 
 
 def _judge_size(space: Space, graph: Graph) -> str | None:
-    """Judge the number of states, operators and matrices, and the depth."""
+    """Judge the number of states, operators and products, and the depth."""
     operators = [node for node in graph.nodes if node.op in OPERATORS]
-    matrices = sum(len(node.args) for node in operators if node.op == "linear")
+    products = sum(len(node.args) for node in operators if node.op == "linear")
     depths: list[int] = []
     for node in graph.nodes:
         below = [depths[arg] for arg in node.args]
@@ -58,7 +58,7 @@ def _judge_size(space: Space, graph: Graph) -> str | None:
     for what, found, most in (
         ("states", len(graph.states), len(space.states)),
         ("nodes", len(operators), space.nodes),
-        ("matrices", matrices, space.matrices),
+        ("products", products, space.products),
         ("operators in a row", max(depths), space.depth),
     ):
         if found > most:

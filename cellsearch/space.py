@@ -41,7 +41,7 @@ class Space:
         states: names of the carried states, h first; a cell may carry fewer.
         nodes: the most operators.
         depth: the most operators in a row, between a leaf and the update of a state.
-        matrices: the most weight matrices, one for each argument of a linear.
+        products: the most products with a weight matrix in a step, one for each argument of a linear.
         carry: whether a state may reach an update without passing through a linear.
         numbers: constants that may stand as the first argument of sub, as in ``1 - z``.
         attributes: by operator and attribute, the values allowed beside the default.
@@ -53,7 +53,7 @@ class Space:
     states: tuple[str, ...] = ("h",)
     nodes: int = 12
     depth: int = 8
-    matrices: int = 8
+    products: int = 8
     carry: bool = True
     numbers: tuple[float, ...] = ()
     attributes: tuple[tuple[str, str, tuple[Value, ...]], ...] = ()
@@ -84,7 +84,7 @@ class Space:
                 return cell
         raise SpaceError(
             f"space {self.name}: {MAX_TRIES} draws gave no cell inside it, the last one because"
-            f" {reason}; allow more nodes, depth or matrices, or more operators"
+            f" {reason}; allow more nodes, depth or products, or more operators"
         )
 
     def contains(self, cell: Cell) -> str | None:
@@ -110,7 +110,7 @@ class Space:
             "numbers": list(self.numbers),
             "carry": self.carry,
             "seeds": list(self.seeds),
-            "limits": {"nodes": self.nodes, "depth": self.depth, "matrices": self.matrices},
+            "limits": {"nodes": self.nodes, "depth": self.depth, "products": self.products},
             "attributes": attributes,
         }
 
@@ -145,7 +145,7 @@ def read_space(data: Mapping[str, Any], *, name: str, where: str) -> Space:
     _check_keys(data, known, where)
     limits = data.get("limits", {})
     _expect(isinstance(limits, dict), f"{where}: limits", "a table", limits)
-    _check_keys(limits, ("nodes", "depth", "matrices"), f"{where}: limits")
+    _check_keys(limits, ("nodes", "depth", "products"), f"{where}: limits")
     for key, value in limits.items():
         good = isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MAX_NODES
         _expect(good, f"{where}: limits.{key}", f"a whole number from 1 to {MAX_NODES}", value)

@@ -76,7 +76,7 @@ OUTSIDE = {
     "h = tanh(linear(x, h_prev) + parameter())": "it uses parameter",
     "c = tanh(linear(x, b_prev))\nb = relu(linear(x, h_prev))\nh = c_prev * c": "3 states",
     "h = " + "tanh(" * 10 + "linear(x, h_prev)" + ")" * 10: "11 operators in a row",
-    "h = " + " + ".join(["tanh(linear(x, h_prev))"] * 7): "14 matrices",
+    "h = " + " + ".join(["tanh(linear(x, h_prev))"] * 7): "14 products",
     "h = " + " + ".join(["tanh(linear(h_prev))"] * 10) + " + linear(x)": "22 nodes",
 }
 
@@ -227,7 +227,7 @@ def test_every_cell_of_a_small_space_is_drawn_and_no_other() -> None:
     data = {
         "operators": ["linear", "sub", "tanh"],
         "numbers": [1.0],
-        "limits": {"nodes": 2, "depth": 2, "matrices": 3},
+        "limits": {"nodes": 2, "depth": 2, "products": 3},
     }
     space = read_space(data, name="tiny", where="tiny.toml")
     expected = every_cell(space)
@@ -242,9 +242,9 @@ def test_every_cell_of_a_small_space_is_drawn_and_no_other() -> None:
 
 
 def test_space_without_any_cell_says_so() -> None:
-    data = {"operators": ["linear", "tanh"], "carry": False, "limits": {"matrices": 1, "nodes": 2}}
+    data = {"operators": ["linear", "tanh"], "carry": False, "limits": {"products": 1, "nodes": 2}}
     space = read_space(data, name="void", where="void.toml")
-    with pytest.raises(SpaceError, match=r"space void: 1000 draws gave no cell.*matrices"):
+    with pytest.raises(SpaceError, match=r"space void: 1000 draws gave no cell.*products"):
         space.draw(generator(0))
 
 

@@ -110,7 +110,7 @@ def test_two_tasks_of_one_name_are_refused() -> None:
 
 def test_a_space_without_a_cell_is_refused_before_anything_runs(tmp_path: Path) -> None:
     path = tmp_path / "void.toml"
-    path.write_text('operators = ["linear", "tanh"]\ncarry = false\n[limits]\nmatrices = 1\n')
+    path.write_text('operators = ["linear", "tanh"]\ncarry = false\n[limits]\nproducts = 1\n')
     for control in (0, 0.2):
         tables: dict[str, Any] = {
             "space": {"path": str(path)},

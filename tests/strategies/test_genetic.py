@@ -243,7 +243,7 @@ def test_duplicates_of_others_are_learned_from_once() -> None:
 
 
 def test_used_up_space_repeats_itself_instead_of_hanging() -> None:
-    space = Space(name="one", operators=("linear", "tanh"), nodes=2, depth=2, matrices=2)
+    space = Space(name="one", operators=("linear", "tanh"), nodes=2, depth=2, products=2)
     proposals = play(Genetic(space, seed=0, population=3), 12)
     assert all(space.contains(proposal.cell) is None for proposal in proposals)
 

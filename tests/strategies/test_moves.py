@@ -160,7 +160,7 @@ def test_a_space_that_lists_only_defaults_offers_no_other_attribute() -> None:
 
 
 def test_mutation_of_a_cell_without_room_gives_none_instead_of_hanging() -> None:
-    space = Space(name="one", operators=("linear",), nodes=1, depth=1, matrices=2)
+    space = Space(name="one", operators=("linear",), nodes=1, depth=1, products=2)
     cell = Cell.parse("h = linear(x, h_prev)")
     assert space.contains(cell) is None
     assert mutate(cell, space, generator(0), 3) is None

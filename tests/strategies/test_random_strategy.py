@@ -35,6 +35,6 @@ def test_results_change_nothing() -> None:
 
 
 def test_used_up_space_repeats_itself() -> None:
-    space = Space(name="one", operators=("linear",), nodes=1, depth=1, matrices=2)
+    space = Space(name="one", operators=("linear",), nodes=1, depth=1, products=2)
     strategy = Random(space, seed=0)
     assert strategy.ask().cell == strategy.ask().cell
