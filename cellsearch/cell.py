@@ -180,6 +180,10 @@ def _plain(graph: nx.MultiDiGraph) -> Graph:
         _check_state(name, "states")
     if "h" not in states:
         raise CellError("cell graph: graph.graph['states'] has no 'h'; every cell carries h")
+    starts: dict[str, Attributes] = {}
+    for key, node in zip(order, nodes, strict=True):
+        if node.op == "state" and starts.setdefault(node.name, node.attributes) != node.attributes:
+            raise CellError(f"cell graph, node {key!r}: state {node.name} has two different starts")
     updates = tuple((name, index[key]) for name, key in states.items())
     return Graph(nodes, updates, None if output is None else index[output])
 
@@ -223,7 +227,7 @@ def _check_state(name: object, where: str) -> None:
 
 def _attributes(found: Mapping[str, object], op: str, where: str) -> Attributes:
     """Check a node's attributes against the operator's; their text is parsed, not trusted."""
-    known: Mapping[str, bool | float | str] = {"number": {"value": 0.0}}.get(op, {})
+    known: Mapping[str, bool | float | str] = _OF_LEAVES.get(op, {})
     if op in OPERATORS or op == "parameter":
         known = PARAMETER_ATTRIBUTES if op == "parameter" else OPERATORS[op].attributes
     checked: dict[str, bool | float | str] = {}
@@ -235,6 +239,9 @@ def _attributes(found: Mapping[str, object], op: str, where: str) -> Attributes:
             )
         checked[name] = _checked(value, known[name], f"cell graph, {where}: {op}: {name}")
     return tuple(sorted(checked.items()))
+
+
+_OF_LEAVES = {"number": {"value": 0.0}, "state": {"start": 0.0}}
 
 
 def _checked(value: object, default: bool | float | str, where: str) -> bool | float | str:

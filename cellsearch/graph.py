@@ -13,7 +13,8 @@ class Node:
 
     `op` is "x", "state" (a carried state at t-1), "number", "parameter" or an operator's name;
     `args` are the indices of earlier nodes; `attributes` are those that differ from the operator's
-    defaults, sorted by name; `name` is the state's name for a state, else the name of the statement
+    defaults, sorted by name (of a state "start", its value before the first step, if not zero);
+    `name` is the state's name for a state, else the name of the statement
     that the node is the value of, or "". `tensors` are the names of the learned tensors it owns: a
     matrix for each argument and then the bias, if any.
     """

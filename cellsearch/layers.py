@@ -22,11 +22,17 @@ def describe(cell: Cell) -> Description:
     if not isinstance(cell, Cell):  # the first thing that both modules do
         raise TypeError(f"expected a Cell, found {cell!r:.80}; known cells are in cellsearch.zoo")
     tensors = learned_tensors(cell.normal)
+    starts = {
+        node.name: float(node.attribute("start", 0.0))
+        for node in cell.normal.nodes
+        if node.op == "state"
+    }
     return Description(
         states=cell.states,
         tensors=tuple((tensor.name, tensor.shape, tensor.start) for tensor in tensors),
         has_output=cell.has_output,
         equal_sizes=needs_equal_sizes(cell.normal),
+        starts=tuple(starts.get(name, 0.0) for name in cell.states) if any(starts.values()) else (),
     )
 
 

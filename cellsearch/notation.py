@@ -4,6 +4,9 @@ The text is a subset of Python's expressions, parsed with `ast` and never evalua
 
     r = sigmoid(linear(x, h_prev))
     h = r * h_prev + (1 - r) * tanh(linear(x, h_prev))
+
+A state begins at zero, or where a statement such as `c_prev = -1` says: a number, ahead of what
+reads it.
 """
 
 from __future__ import annotations
@@ -78,6 +81,7 @@ class _Reader:
         self.nodes: list[Node] = []
         self.names: dict[str, int] = {}
         self.leaves: dict[str, int] = {}  # "x" and the *_prev that were read, in that order
+        self.starts: dict[str, float] = {}  # of the *_prev, where it was said
         self.owners: set[str] = set()  # names under which learned tensors are kept
         self.appearance: list[str] = []
         self.statement = ""
@@ -87,10 +91,11 @@ class _Reader:
         for statement in module.body:
             self._statement(statement)
         previous = [name.removesuffix("_prev") for name in self.leaves if name != "x"]
-        for name in previous:
+        for name in [*previous, *(name.removesuffix("_prev") for name in self.starts)]:
             if name not in self.names:
+                done = "read" if name in previous else "given a start"
                 raise CellError(
-                    f"cell: {name}_prev is read but {name} is never assigned; "
+                    f"cell: {name}_prev is {done} but {name} is never assigned; "
                     f"add a statement `{name} = ...`{nearest(name, self.names)}"
                 )
         if "h" not in self.names:
@@ -108,6 +113,9 @@ class _Reader:
         ):
             raise CellError(f"{where}: expected a statement of the form `name = expression`")
         name = statement.targets[0].id
+        if name.endswith("_prev"):
+            self._start(name, statement.value, where)
+            return
         reason = check_name(name)
         if reason is not None:
             raise CellError(f"{where}: {_short(name)} cannot be assigned: {reason}")
@@ -125,6 +133,31 @@ class _Reader:
         if node.name == "" and node.op not in ("x", "state", "number"):
             self.nodes[index] = Node(node.op, node.args, node.attributes, name, node.tensors)
         self.names[name] = index
+
+    def _start(self, leaf: str, tree: ast.expr, where: str) -> None:
+        """Take in where a state begins, such as `m_prev = -1`."""
+        self._check_state(leaf, where)
+        if leaf in self.starts:
+            raise CellError(f"{where}: {_short(leaf)} is given a start twice; keep one of them")
+        if leaf in self.leaves:
+            raise CellError(
+                f"{where}: {_short(leaf)} was read before; say where a state begins ahead of that"
+            )
+        value = _plain_number(tree)
+        if value is None:
+            state = leaf.removesuffix("_prev")
+            raise CellError(
+                f"{where}: {_short(leaf)} cannot be assigned but for a number, where {state} "
+                f"begins; what it becomes is assigned as `{state} = ...`"
+            )
+        self.starts[leaf] = _finite(_as_float(value[1], where) * value[0], where)
+
+    def _check_state(self, leaf: str, where: str) -> None:
+        state = leaf.removesuffix("_prev")
+        if leaf == "output_prev":
+            raise CellError(f"{where}: the output is not carried; carry a state instead")
+        if check_name(state) is not None:
+            raise CellError(f"{where}: {_short(leaf)}: {_short(state)} cannot be a state's name")
 
     def _add(self, node: Node) -> int:
         if len(self.nodes) >= MAX_NODES:
@@ -165,15 +198,13 @@ class _Reader:
         if name == "x" or name.endswith("_prev"):
             if name not in self.leaves:
                 state = name.removesuffix("_prev")
-                if name != "x" and check_name(state) is not None:
-                    raise CellError(
-                        f"{where}: {_short(name)}: {_short(state)} cannot be a state's name"
-                    )
-                if name == "output_prev":
-                    raise CellError(f"{where}: the output is not carried; carry a state instead")
+                if name != "x":
+                    self._check_state(name, where)
+                start = self.starts.get(name, 0.0)
+                attributes = (("start", start),) if start else ()
                 self.appearance.append(state)
                 self.leaves[name] = self._add(
-                    Node("x") if name == "x" else Node("state", name=state)
+                    Node("x") if name == "x" else Node("state", (), attributes, state)
                 )
             return self.leaves[name]
         known = [*self.names, "x", "h_prev"]
@@ -252,11 +283,16 @@ def _attributes(tree: ast.Call, op: str, where: str) -> Attributes:
     return tuple(sorted((key, value) for key, value in found.items() if value != defaults[key]))
 
 
-def _attribute(tree: ast.expr, default: bool | float | str, where: str) -> bool | float | str:
+def _plain_number(tree: ast.expr) -> tuple[float, object] | None:
+    """Return the sign and the constant of an expression that is no more than that."""
     sign = 1.0
     if isinstance(tree, ast.UnaryOp) and isinstance(tree.op, ast.USub):
         tree, sign = tree.operand, -1.0
-    value = tree.value if isinstance(tree, ast.Constant) else None
+    return (sign, tree.value) if isinstance(tree, ast.Constant) else None
+
+
+def _attribute(tree: ast.expr, default: bool | float | str, where: str) -> bool | float | str:
+    sign, value = _plain_number(tree) or (1.0, None)
     if isinstance(default, bool):
         if isinstance(value, bool) and sign > 0:
             return value

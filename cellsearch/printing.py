@@ -86,7 +86,18 @@ class _Printer:
         self.names = self._statements()
 
     def text(self) -> str:
+        starts = {
+            node.name: float(node.attribute("start", 0.0))
+            for node in self.graph.nodes
+            if node.op == "state" and node.attributes
+        }
+        carried = dict(self.graph.states)
         lines = [
+            f"{name}_prev = {format_number(start)}"
+            for name, start in starts.items()
+            if name in carried
+        ]
+        lines += [
             f"{name} = {self._expression(index, 0, top=True)}"
             for index, name in sorted(self.names.items())
         ]

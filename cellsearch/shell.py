@@ -24,12 +24,14 @@ class Description(NamedTuple):
 
     `states` are the carried states, h first. `tensors` are the learned tensors in the order in
     which they are drawn: name, shape in words ("hidden", "input") and start (see `_start`).
+    `starts` are the values of the states before the first step; none are given where all are zero.
     """
 
     states: tuple[str, ...]
     tensors: tuple[tuple[str, tuple[str, ...], str | float], ...]
     has_output: bool = False
     equal_sizes: bool = False
+    starts: tuple[float, ...] = ()
 
 
 def scan(
@@ -144,6 +146,14 @@ class _Shell(_Owner):
             return [_lookup(owner, name) for name, _, _ in self.description.tensors]
         return found  # type: ignore[return-value]
 
+    def _begin(self, rows: Tensor, *shape: int) -> States:
+        """Return the states before the first step."""
+        starts = self.description.starts
+        if not starts:
+            return (rows.new_zeros(shape),) * len(self.description.states)
+        most = torch.finfo(rows.dtype).max if rows.is_floating_point() else 0  # less in half
+        return tuple(rows.new_full(shape, min(max(start, -most), most)) for start in starts)
+
     def _as_tuple(self, state: Tensor | States) -> States:
         parts = (state,) if isinstance(state, Tensor) else tuple(state)
         if len(parts) != len(self.description.states):
@@ -176,8 +186,8 @@ class CellShell(_Shell):
         """Take one step.
 
         Shapes: input (batch, input_size) or (input_size,); each state (batch, hidden_size) or
-        (hidden_size,), zeros if not given. Returns the new state, a tuple if there are several;
-        (output, state) if the cell's output is not its h.
+        (hidden_size,), where the cell begins (mostly zeros) if not given. Returns the new state, a
+        tuple if there are several; (output, state) if the cell's output is not its h.
         """
         dimensions = input.dim()
         if dimensions not in (1, 2):
@@ -188,8 +198,7 @@ class CellShell(_Shell):
             raise RuntimeError(f"expected input_size {self.input_size}, found {size}")
         description = self.description
         if state is None:
-            zeros = rows.new_zeros(batch, self.hidden_size)
-            parts: States = (zeros,) * len(description.states)
+            parts = self._begin(rows, batch, self.hidden_size)
         else:
             parts = self._as_tuple(state)
             if dimensions == 1:
@@ -246,8 +255,8 @@ class RecurrentShell(_Shell):
 
         Shapes: input (steps, batch, input_size), (batch, steps, input_size) if batch_first,
         (steps, input_size) unbatched, or a PackedSequence; each state (layers * directions, batch,
-        hidden_size), zeros if not given. Returns the output, hidden_size * directions wide, and
-        the last state, a tuple if there are several.
+        hidden_size), where the cell begins (mostly zeros) if not given. Returns the output,
+        hidden_size * directions wide, and the last state, a tuple if there are several.
         """
         if isinstance(input, PackedSequence):
             return self._packed(input, state)
@@ -292,8 +301,7 @@ class RecurrentShell(_Shell):
             raise RuntimeError(f"expected input_size {self.input_size}, found {rows.size(1)}")
         count = self.num_layers * self._directions
         if state is None:
-            zeros = rows.new_zeros(count, batch_sizes[0], self.hidden_size)
-            state = (zeros,) * len(self.description.states)
+            state = self._begin(rows, count, batch_sizes[0], self.hidden_size)
         _check_states(state, (count, batch_sizes[0], self.hidden_size), self.description.states)
         last: list[States] = []
         for layer in range(self.num_layers):

@@ -185,7 +185,8 @@ def _described(description: shell.Description) -> str:
     tensors = "".join(f"        {entry!r},\n" for entry in description.tensors)
     return (
         f"Description(\n    states={description.states!r},\n    tensors=(\n{tensors}    ),\n"
-        f"    has_output={description.has_output},\n    equal_sizes={description.equal_sizes},\n)"
+        f"    has_output={description.has_output},\n    equal_sizes={description.equal_sizes},\n"
+        f"    starts={description.starts!r},\n)"
     )
 
 

@@ -163,7 +163,9 @@ def _look(node: Node, name: str) -> dict[str, str]:
         text = format_number(float(node.attribute("value", 0.0)))
         return {**_box([text], kind), "width": "0.3", "height": "0.2", "fontsize": "11"}
     if node.op == "state":
-        return _box([f"{node.name}_prev"], kind)
+        start = float(node.attribute("start", 0.0))
+        lines = [f"{node.name}_prev", *([f"at first {format_number(start)}"] if start else [])]
+        return _box(lines, kind)
     sign = _SIGNS.get(node.op, node.op)
     if len(sign) == 1 and node.op != "x" and not name:
         return {**_box([sign], kind), "shape": "circle", "width": "0.38", "fontsize": "16"}

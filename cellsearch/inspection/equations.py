@@ -41,7 +41,11 @@ def plain_equations(cell: Cell) -> list[str]:
 def _statements(graph: Graph, latex: bool) -> list[tuple[str, str]]:
     """Return the left and the right side of each statement."""
     writer = _Writer(graph, latex)
-    found = []
+    found = [
+        (symbols.value(node.name, latex, "0"), writer.number(float(node.attribute("start", 0.0))))
+        for node in graph.nodes
+        if node.op == "state" and node.attributes
+    ]
     for index, node in enumerate(graph.nodes):
         if node.op == "parameter" and node.name:
             found.append((symbols.constant(node.name, latex), writer.declaration(node)))
@@ -66,13 +70,17 @@ class _Writer:
         words = f"learned {'number' if node.attribute('scalar', False) else 'vector'}"
         return rf"\mathrm{{{words.replace(' ', chr(92) + ' ')}}}" if self._latex else words
 
+    def number(self, value: float) -> str:
+        """Return a number that stands alone."""
+        return self._number(value).text
+
     def formula(self, index: int, top: bool = False) -> Formula:
         """Return the formula of a node: its name if it has a statement, unless at the top of it."""
         node = self._graph.nodes[index]
         if node.op == "parameter":
             return Formula(self._parameter(node))
         if node.op == "state":
-            return Formula(symbols.value(node.name, self._latex, previous=True))
+            return Formula(symbols.value(node.name, self._latex, "t-1"))
         if node.op == "x" or (node.name and not top):
             return Formula(symbols.value(node.name or "x", self._latex))
         if node.op == "number":

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Literal
 
 from cellsearch.graph import Graph, Node
 
@@ -14,15 +15,18 @@ _GREEK = re.compile(  # the letters that LaTeX has; sigma is left to the sigmoid
 )
 
 
-def value(name: str, latex: bool, previous: bool = False) -> str:
-    """Return the symbol of a value at step t, or at t-1 for a state's previous value."""
+Time = Literal["t", "t-1", "0"]
+_PLAIN: Mapping[Time, str] = {"t": "ₜ", "t-1": "ₜ₋₁", "0": "₀"}
+
+
+def value(name: str, latex: bool, time: Time = "t") -> str:
+    """Return the symbol of a value at step t, or of a state at t-1 or before the first step."""
     if not latex:
-        return f"{name}ₜ₋₁" if previous else f"{name}ₜ"
-    time = "t-1" if previous else "t"
+        return f"{name}{_PLAIN[time]}"
     numbered = re.fullmatch(r"([A-Za-z]+)(\d+)", name)
     if numbered is not None:
         return f"{_letters(numbered[1])}_{{{numbered[2]},{time}}}"
-    return f"{_letters(name)}_{{{time}}}" if previous else f"{_letters(name)}_{time}"
+    return f"{_letters(name)}_{time}" if len(time) == 1 else f"{_letters(name)}_{{{time}}}"
 
 
 def constant(name: str, latex: bool) -> str:
