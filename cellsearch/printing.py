@@ -58,21 +58,28 @@ def _as_parsed(graph: Graph) -> Graph:
         new.append(len(nodes) - 1)
     states = tuple((name, new[update]) for name, update in graph.states)
     output = None if graph.output is None else new[graph.output]
-    return _without_unread_states(Graph(tuple(nodes), states, output))
+    return _written(Graph(tuple(nodes), states, output))
 
 
-def _without_unread_states(graph: Graph) -> Graph:
-    """Drop the states other than h that no statement reads."""
+def _written(graph: Graph) -> Graph:
+    """Drop what gets no line: nodes without a name that nothing written reads, unread states."""
     named = {i for i, node in enumerate(graph.nodes) if node.name and node.op not in _LEAVES}
-    written = named | set(graph.results)
+    kept = named | set(graph.results)
     for index in range(len(graph.nodes) - 1, -1, -1):
-        if index in written:
-            written.update(graph.nodes[index].args)
-    read = {graph.nodes[index].name for index in written if graph.nodes[index].op == "state"}
+        if index in kept:
+            kept.update(graph.nodes[index].args)
+    read = {graph.nodes[index].name for index in kept if graph.nodes[index].op == "state"}
     states = tuple(state for state in graph.states if state[0] in read or state[0] == "h")
-    if states == graph.states:
-        return graph
-    return _without_unread_states(replace(graph, states=states))
+    if states != graph.states:
+        return _written(replace(graph, states=states))
+    new = {old: index for index, old in enumerate(sorted(kept))}
+    nodes = (
+        replace(node, args=tuple(new[arg] for arg in node.args))
+        for old, node in enumerate(graph.nodes)
+        if old in new
+    )
+    output = None if graph.output is None else new[graph.output]
+    return Graph(tuple(nodes), tuple((name, new[update]) for name, update in states), output)
 
 
 class _Printer:
@@ -86,16 +93,10 @@ class _Printer:
         self.names = self._statements()
 
     def text(self) -> str:
-        starts = {
-            node.name: float(node.attribute("start", 0.0))
+        lines = [
+            f"{node.name}_prev = {format_number(float(node.attribute('start', 0.0)))}"
             for node in self.graph.nodes
             if node.op == "state" and node.attributes
-        }
-        carried = dict(self.graph.states)
-        lines = [
-            f"{name}_prev = {format_number(start)}"
-            for name, start in starts.items()
-            if name in carried
         ]
         lines += [
             f"{name} = {self._expression(index, 0, top=True)}"

@@ -271,3 +271,14 @@ def test_importing_a_module_loads_no_more_than_it_needs(
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == ""
+
+
+def test_nameless_dead_code_of_a_graph_is_left_out_with_the_states_that_only_it_reads() -> None:
+    cell = Cell.parse("dead = square(sin(c_prev) + sin(c_prev))\nc = 0.5\nh = tanh(linear(x))")
+    graph = cell.graph
+    for _, data in graph.nodes(data=True):
+        if data["op"] != "state":
+            data["name"] = ""
+    again = Cell.from_graph(graph)
+    assert again == cell
+    assert again.text == "h = tanh(linear(x))\n"
