@@ -72,6 +72,18 @@ class Zoo(Mapping[str, Cell]):
             )
         return Source(" ".join(sentences), match["authors"], int(match["year"]), link)
 
+    def terms(self, name: str) -> Mapping[str, str]:
+        """Return the usual terms of a known cell's statements, as {"r": "reset gate", ...}.
+
+        They are what its file says behind the statements; not every statement has one.
+        """
+        found = {}
+        for line in self._text(name).splitlines():
+            statement, _, term = line.partition("#")
+            if statement and term:
+                found[statement.partition("=")[0].strip()] = term.strip()
+        return found
+
     def _text(self, name: str) -> str:
         if name not in self._names:
             raise UnknownCellError(
