@@ -167,11 +167,11 @@ class _Trace:
         return self
 
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = _with
-    __truediv__ = __rtruediv__ = __pow__ = __rpow__ = _with
+    __truediv__ = __rtruediv__ = _with
     __lt__ = __le__ = __gt__ = __ge__ = _with
     __eq__ = __ne__ = _with  # type: ignore[assignment]
-    __and__ = __rand__ = __or__ = __ror__ = _with
-    __neg__ = __pos__ = __abs__ = __invert__ = _alone
+    __and__ = __or__ = _with
+    __neg__ = __invert__ = _alone
     __hash__ = None  # type: ignore[assignment]
 
     def __bool__(self) -> bool:

@@ -94,7 +94,8 @@ def test_strategies_import_neither_torch_nor_ray() -> None:
 LAYERS = [
     {"errors", "files", "seeds", "resources", "statistics", "plugins"},
     {"operators", "graph"},
-    {"canonical", "normal", "notation", "printing", "shapes", "recurrence", "cell"},
+    {"enclosure", "intervals", "polynomials", "ranges"},
+    {"limits", "canonical", "normal", "notation", "printing", "shapes", "recurrence", "cell"},
     {"known", "zoo", "space", "strategies", "tasks", "lowering", "shell", "network"},
     {"backends", "layers", "width", "model", "export", "inspection"},
     {"training", "trained", "evaluation"},
