@@ -13,7 +13,7 @@ from pathlib import Path
 import networkx as nx
 
 from cellsearch import normal as normal_form
-from cellsearch import notation, printing, recurrence, shapes
+from cellsearch import limits, notation, printing, recurrence, shapes
 from cellsearch.errors import CellError, nearest
 from cellsearch.graph import Attributes, Graph, Node
 from cellsearch.operators import INITIALISATIONS, LEAVES, OPERATORS, PARAMETER_ATTRIBUTES
@@ -50,9 +50,9 @@ class Cell:
         """
         try:
             with Path(path).open("rb") as file:
-                data = file.read(notation.MAX_TEXT + 1)
-            if len(data) > notation.MAX_TEXT:
-                raise CellError(notation.TOO_LONG)
+                data = file.read(limits.MAX_TEXT + 1)
+            if len(data) > limits.MAX_TEXT:
+                raise CellError(limits.TOO_LONG)
             # Windows editors put a mark in front of the text and two characters behind each line.
             return cls.parse(data.decode("utf-8-sig").replace("\r\n", "\n"))
         except OSError as error:

@@ -15,19 +15,18 @@ from collections.abc import Iterable
 from cellsearch.canonical import Edge, canonical_order
 from cellsearch.errors import CellError
 from cellsearch.graph import Graph, Node
+from cellsearch.limits import MAX_ARGUMENTS, MAX_EDGES
 from cellsearch.operators import OPERATORS
 
 VERSION = "c1"
 """Version of the identity; it stands in front of every id."""
 
-MAX_ARGUMENTS = 256
-"""Most arguments that a flattened sum or product may have."""
-
 
 def normalise(graph: Graph) -> Graph:
     """Return the normal form of a graph.
 
-    Raises CellError if a sum or product has more than `MAX_ARGUMENTS` arguments when flattened.
+    Raises CellError if a sum or product has more than `MAX_ARGUMENTS` arguments when flattened, or
+    all nodes together have more than `MAX_EDGES`.
     """
     live = _prune(_without_dead_states(graph))
     return _in_canonical_order(_prune(_simplify(live)))
@@ -75,6 +74,7 @@ def _simplify(graph: Graph) -> Graph:
     nodes: list[Node] = []
     merged: dict[object, int] = {}
     new: list[int] = []  # new index of each old node
+    edges = 0
     for node in graph.nodes:
         args = tuple(new[arg] for arg in node.args)
         attributes, op = node.attributes, node.op
@@ -97,6 +97,12 @@ def _simplify(graph: Graph) -> Graph:
                     f"cell: `{op}` has {len(args)} arguments once nested ones are joined; "
                     f"at most {MAX_ARGUMENTS} are allowed"
                 )
+        edges += len(args)
+        if edges > MAX_EDGES:
+            raise CellError(
+                f"cell: more than {MAX_EDGES} arguments in all, once nested sums and products "
+                "are joined"
+            )
         if row is not None and row.commutative and not row.owns_tensors:
             args = tuple(sorted(args))
         candidate = Node(op, args, attributes, node.name, node.tensors)

@@ -16,21 +16,12 @@ import keyword
 import math
 import re
 
+from cellsearch import limits
 from cellsearch.errors import CellError, nearest
 from cellsearch.graph import Attributes, Graph, Node
 from cellsearch.operators import INITIALISATIONS, OPERATORS, PARAMETER_ATTRIBUTES
 
-MAX_TEXT = 64 * 1024
-"""Longest cell text, in bytes."""
-TOO_LONG = f"cell text is longer than {MAX_TEXT // 1024} KiB, the most that is read"
-"""What is said of a longer one."""
-MAX_NODES = 512
-"""Most nodes that a text may spell out."""
-MAX_DEPTH = 60
-"""Deepest nesting of one expression."""
-
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}\Z")
-_ALLOWED = re.compile(r"[A-Za-z0-9_ \t\n=+\-*/(),.\"']*\Z")
 _INFIX: dict[type[ast.operator], str] = {
     ast.Add: "add",
     ast.Sub: "sub",
@@ -55,15 +46,11 @@ def parse(text: str) -> Graph:
 
     Raises CellError with the line, what was found there and what was expected.
     """
-    if len(text) > MAX_TEXT or len(text.encode("utf-8", "replace")) > MAX_TEXT:
-        raise CellError(TOO_LONG)
-    code = "\n".join(line.partition("#")[0] for line in text.split("\n"))
-    for number, line in enumerate(code.split("\n"), start=1):
-        if not _ALLOWED.match(line):
-            bad = next(character for character in line if not _ALLOWED.match(character))
-            raise CellError(f"cell, line {number}: unexpected character {bad!r}")
+    limits.check_size(text)
+    lines = [line.partition("#")[0] for line in text.split("\n")]
+    limits.check_code(lines)
     try:
-        module = ast.parse(code)
+        module = ast.parse("\n".join(lines))
     except SyntaxError as error:
         raise CellError(
             f"cell, line {error.lineno}: {error.msg}; expected statements such as "
@@ -79,6 +66,7 @@ class _Reader:
 
     def __init__(self) -> None:
         self.nodes: list[Node] = []
+        self.edges = 0
         self.names: dict[str, int] = {}
         self.leaves: dict[str, int] = {}  # "x" and the *_prev that were read, in that order
         self.starts: dict[str, float] = {}  # of the *_prev, where it was said
@@ -160,17 +148,18 @@ class _Reader:
             raise CellError(f"{where}: {_short(leaf)}: {_short(state)} cannot be a state's name")
 
     def _add(self, node: Node) -> int:
-        if len(self.nodes) >= MAX_NODES:
-            raise CellError(f"cell: more than {MAX_NODES} nodes")
+        self.edges += len(node.args)
+        if len(self.nodes) >= limits.MAX_NODES:
+            raise CellError(f"cell: more than {limits.MAX_NODES} nodes")
+        if self.edges > limits.MAX_EDGES:
+            raise CellError(f"cell: more than {limits.MAX_EDGES} arguments in all")
         self.nodes.append(node)
         return len(self.nodes) - 1
 
     def _expression(self, tree: ast.expr, depth: int) -> int:
         where = f"cell, line {tree.lineno}"
-        if depth > MAX_DEPTH:
-            raise CellError(
-                f"{where}: more than {MAX_DEPTH} levels of nesting; give parts names of their own"
-            )
+        if depth > limits.MAX_DEPTH:
+            raise CellError(f"{where}: {limits.TOO_DEEP}")
         if isinstance(tree, ast.Name):
             return self._name(tree.id, where)
         if isinstance(tree, ast.Constant):

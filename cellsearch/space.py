@@ -14,8 +14,9 @@ from cellsearch.cell import Cell
 from cellsearch.errors import CellError, SpaceError, nearest
 from cellsearch.growth import choose_size, grow
 from cellsearch.known import zoo
+from cellsearch.limits import MAX_NODES
 from cellsearch.membership import judge
-from cellsearch.notation import MAX_NODES, check_name
+from cellsearch.notation import check_name
 from cellsearch.operators import INITIALISATIONS, OPERATORS
 
 MAX_TRIES = 1000

@@ -15,7 +15,7 @@ from cellsearch.backends.reference import ReferenceSequence
 from cellsearch.cell import Cell
 from cellsearch.errors import CellError
 from cellsearch.graph import Graph
-from cellsearch.normal import MAX_ARGUMENTS
+from cellsearch.limits import MAX_ARGUMENTS
 from cellsearch.operators import OPERATORS
 from cellsearch.shapes import learned_tensors
 

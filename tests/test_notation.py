@@ -16,7 +16,8 @@ from random_cells import random_cell, seeded
 from cellsearch.cell import Cell
 from cellsearch.errors import CellError, nearest
 from cellsearch.graph import Graph, Node
-from cellsearch.notation import MAX_NODES, parse
+from cellsearch.limits import MAX_NODES
+from cellsearch.notation import parse
 from cellsearch.operators import OPERATORS
 from cellsearch.printing import format_graph, format_number
 
