@@ -23,6 +23,12 @@ class Source:
     year: int
     link: str
 
+    @property
+    def short(self) -> str:
+        """Authors and year, of more than two authors the first: "Lei et al., 2018"."""
+        first, *others = re.split(", | and ", self.authors)
+        return f"{first} et al., {self.year}" if len(others) > 1 else f"{self.authors}, {self.year}"
+
 
 class UnknownCellError(CellError, KeyError):
     """No known cell has this name; a KeyError too, as a mapping's users expect."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cellsearch.cell import Cell
 from cellsearch.errors import CellError
+from cellsearch.shapes import needs_equal_sizes
 from cellsearch.tasks.base import Task
 
 
@@ -35,14 +36,10 @@ def fit_hidden_size(
     def fits(hidden_size: int) -> bool:
         return model_parameters(cell, task, hidden_size, layers) <= parameters
 
-    try:
-        least = 1
-        needed = model_parameters(cell, task, least, layers)
-        greatest = max_hidden_size
-    except CellError:
-        least = task.input_size
-        needed = model_parameters(cell, task, least, layers)
-        greatest = min(least, max_hidden_size)
+    least, greatest = 1, max_hidden_size
+    if needs_equal_sizes(cell.normal):
+        least, greatest = task.input_size, min(task.input_size, max_hidden_size)
+    needed = model_parameters(cell, task, least, layers)
     if needed > parameters or greatest < least:
         raise CellError(
             f"no width meets the limits for task {task.name!r}: hidden_size {least} is the least "

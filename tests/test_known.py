@@ -26,6 +26,13 @@ def test_source_of_the_gru() -> None:
     assert source.link == "https://arxiv.org/abs/1406.1078"
 
 
+def test_short_source_names_at_most_two_authors() -> None:
+    assert zoo.source("sru").short == "Lei et al., 2018"
+    assert zoo.source("gru").short == "Cho et al., 2014"
+    assert zoo.source("nascell").short == "Zoph and Le, 2017"
+    assert zoo.source("rnn").short == "Elman, 1990"
+
+
 def test_terms_of_the_lstm() -> None:
     assert zoo.terms("lstm") == {
         "i": "input gate",

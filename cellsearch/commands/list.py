@@ -27,24 +27,30 @@ def run(options: argparse.Namespace) -> None:
 
     from cellsearch.commands.show import console
 
-    table = Table(*(key for key in rows[0] if key != "link"), box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    for key, value in rows[0].items():
+        if key != "link":
+            table.add_column(key, justify="right" if isinstance(value, int) else "left")
     for row in rows:
         table.add_row(*(str(value) for key, value in row.items() if key != "link"))
     console().print(table)
 
 
 def _cells() -> list[Row]:
+    from cellsearch.inspection.summary import summarise
     from cellsearch.known import zoo
 
     rows = []
     for name, cell in zoo.items():
-        source = zoo.source(name)
+        source, facts = zoo.source(name), summarise(cell, 64, 64)
         rows.append(
             {
                 "name": name,
-                "states": ", ".join(cell.states),
-                "parameters at 64": cell.parameters(64, 64),
-                "source": f"{source.authors}, {source.year}",
+                "states": ", ".join(facts["states"]),
+                "parameters at 64": facts["parameters"],
+                "products": facts["products"],
+                "kind": cell.kind,
+                "source": source.short,
                 "link": source.link,
             }
         )

@@ -247,6 +247,15 @@ def test_list(kind: str, say: Say) -> None:
     assert all(name in shown for name in names)
 
 
+def test_list_of_cells_says_what_each_is_made_of(say: Say) -> None:
+    head, *lines = say("list", "cells")[1].splitlines()
+    assert " ".join(head.split()) == "name states parameters at 64 products kind source"
+    assert [line.split()[0] for line in lines if line[0] != " "] == list(zoo)
+    assert max(map(len, lines)) <= 100
+    shown = next(line for line in lines if line.startswith("sru "))
+    assert " ".join(shown.split()) == "sru h, c 12544 3 diagonal Lei et al., 2018"
+
+
 def test_compare_judges_by_paired_seeds(say: Say) -> None:
     words = ["rnn", "gru", "--task", "adding,length=6", "--parameters", 200, "--seeds", 2]
     code, out, _ = say("compare", *words, "--steps", 10, "--json")

@@ -20,6 +20,7 @@ from cellsearch.export.source import class_name, export_source
 from cellsearch.known import zoo
 from cellsearch.layers import Recurrent, RecurrentCell
 from cellsearch.model import make_network
+from cellsearch.shapes import needs_equal_sizes
 from cellsearch.tasks import load_task
 from cellsearch.trained import Trained, describe_weights
 
@@ -52,6 +53,10 @@ def load(path: Path) -> ModuleType:
     return module
 
 
+def sizes(cell: Cell) -> tuple[int, int]:
+    return (7, 7) if needs_equal_sizes(cell.normal) else (5, 7)
+
+
 @pytest.fixture(params=CELLS)
 def pair(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Cell, ModuleType]:
     cell = Cell.parse(CELLS[request.param])
@@ -80,10 +85,13 @@ def assert_same_bits(ours: list[torch.Tensor], theirs: list[torch.Tensor]) -> No
 )
 def test_layer(pair: tuple[Cell, ModuleType], options: dict[str, object]) -> None:
     cell, module = pair
-    ours = Recurrent(cell, 5, 7, backend="eager", **options)
-    theirs = module.Found(5, 7, **options)
+    size, hidden = sizes(cell)
+    if size == hidden and options:  # the layer above has to be as wide as both directions
+        options = {**options, "bidirectional": False}
+    ours = Recurrent(cell, size, hidden, backend="eager", **options)
+    theirs = module.Found(size, hidden, **options)
     theirs.load_state_dict(ours.state_dict())
-    x = torch.randn(6, 4, 5, generator=torch.Generator().manual_seed(0))
+    x = torch.randn(6, 4, size, generator=torch.Generator().manual_seed(0))
     for given_x in (x, x[0], pack_padded_sequence(x, [6, 2, 5, 3], enforce_sorted=False)):
         if options.get("batch_first") and not isinstance(given_x, torch.Tensor):
             continue
@@ -98,9 +106,12 @@ def test_layer(pair: tuple[Cell, ModuleType], options: dict[str, object]) -> Non
 
 def test_step(pair: tuple[Cell, ModuleType]) -> None:
     cell, module = pair
-    ours, theirs = RecurrentCell(cell, 5, 7, backend="eager"), module.FoundCell(5, 7)
+    ours, theirs = (
+        RecurrentCell(cell, *sizes(cell), backend="eager"),
+        module.FoundCell(*sizes(cell)),
+    )
     theirs.load_state_dict(ours.state_dict())
-    x = torch.randn(4, 5, generator=torch.Generator().manual_seed(0))
+    x = torch.randn(4, sizes(cell)[0], generator=torch.Generator().manual_seed(0))
     states = tuple(torch.rand(4, 7) for _ in cell.states)
     state = states[0] if len(states) == 1 else states
     assert_same_bits(bits(ours(x)), bits(theirs(x)))
@@ -114,11 +125,12 @@ def test_the_default_backend_computes_the_same_but_for_rounding(
     pair: tuple[Cell, ModuleType], dtype: torch.dtype, tolerance: float
 ) -> None:
     cell, module = pair
-    ours = Recurrent(cell, 5, 7, bidirectional=True, dtype=dtype)
+    size, hidden = sizes(cell)
+    ours = Recurrent(cell, size, hidden, bidirectional=True, dtype=dtype)
     ours.reset_parameters(torch.Generator().manual_seed(0))
-    theirs = module.Found(5, 7, bidirectional=True, dtype=dtype)
+    theirs = module.Found(size, hidden, bidirectional=True, dtype=dtype)
     theirs.load_state_dict(ours.state_dict())
-    x = torch.randn(6, 4, 5, generator=torch.Generator().manual_seed(0), dtype=dtype)
+    x = torch.randn(6, 4, size, generator=torch.Generator().manual_seed(0), dtype=dtype)
     learned = [list(layer.parameters()) for layer in (ours, theirs)]
     results = [bits(*layer(x)) for layer in (ours, theirs)]
     if learned[0]:
