@@ -70,11 +70,13 @@ class NodeByNode:
         self.program: list[tuple[int, Function, tuple[int, ...]]] = []
         self.x: list[int] = []
         leaves: dict[str, int] = {}
+        starts: dict[str, float] = {}
         for index, node in enumerate(graph.nodes):
             if node.op == "x":
                 self.x.append(index)
             elif node.op == "state":
                 leaves[node.name] = index
+                starts[node.name] = float(node.attribute("start", 0.0))
             elif node.op == "number":
                 self.values[index] = float(node.attribute("value", 0.0))
             elif node.op == "parameter":
@@ -83,13 +85,14 @@ class NodeByNode:
                 function = self._function(node, any(scalar[arg] for arg in node.args))
                 self.program.append((index, function, node.args))
         self.states = [(leaves.get(name), update) for name, update in graph.states]
+        self.starts = [starts.get(name, 0.0) for name, _ in graph.states]
         self.output = graph.states[0][1] if graph.output is None else graph.output
 
     def __call__(self, x: Tensor) -> Tensor:
         """Return the output, (steps, batch, hidden), of x, (steps, batch, input)."""
         values = list(self.values)
         zeros = x.new_zeros(x.size(1), self.hidden_size)
-        states: list[Tensor] = [zeros] * len(self.states)
+        states = [zeros + start for start in self.starts]
         outputs = []
         for row in x.unbind():
             for index in self.x:
