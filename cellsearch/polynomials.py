@@ -18,13 +18,13 @@ from cellsearch.graph import Graph, Node
 from cellsearch.intervals import Interval
 from cellsearch.operators import OPERATORS, Formula
 
-MAX_TERMS = 64
+MAX_TERMS = 32
 """Most terms of a polynomial; a value that has more is not written as one."""
 MAX_PASSED_ON = 8
 """Most terms of a value that is written out in the polynomials of others."""
 SHORT = 2
 """Most terms of the arguments that are still written out in one that would have more: 1 - z."""
-MAX_CORNERS = 6
+MAX_CORNERS = 5
 """Most variables that are looked at from both ends."""
 
 Monomial = tuple[int, ...]

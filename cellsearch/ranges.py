@@ -23,7 +23,8 @@ __all__ = ["ANYTHING", "Interval", "operator_range", "ranges"]
 PLAIN_ROUNDS = 3
 """How often the states' ranges are carried on as they are before they are widened."""
 MOST_ROUNDS = 24
-"""After so many rounds, what still grows is taken to grow without bound."""
+"""After so many rounds, an end that still moves is taken to have no bound; after as many again, in
+cells of dozens of states, all have none."""
 NARROWING_ROUNDS = 4
 """How often ranges that hold are carried on once more, to take back what was too much."""
 SIZES = (1.0, 2.0, 4.0, 16.0, 256.0)
@@ -38,22 +39,20 @@ def ranges(graph: Graph) -> tuple[Interval, ...]:
     The ranges of the states are the smallest found that hold at the start and, if they hold at one
     step, hold at the next.
     """
-    correlated = {
-        index: polynomial
-        for index, polynomial in enumerate(polynomials(graph))
-        if polynomial.repeats
-    }
+    written_out = polynomials(graph)
     starts = {node.name: _start(node) for node in graph.nodes if node.op == "state"}
     updates = {name: update for name, update in graph.states if name in starts}
-    states, values = starts, _values(graph, starts, correlated)
+    states, values = starts, _values(graph, starts, written_out)
     rounds = 0
     while any(states[name].hull(values[updates[name]]) != states[name] for name in states):
         rounds += 1
+        if rounds > 2 * MOST_ROUNDS:
+            states = dict.fromkeys(states, ANYTHING)
         states = {name: _widened(states[name], values[updates[name]], rounds) for name in states}
-        values = _values(graph, states, correlated)
+        values = _values(graph, states, written_out)
     for _ in range(NARROWING_ROUNDS if rounds > PLAIN_ROUNDS else 0):
         states = {name: starts[name].hull(values[updates[name]]) for name in states}
-        values = _values(graph, states, correlated)
+        values = _values(graph, states, written_out)
     return tuple(values)
 
 
@@ -100,7 +99,7 @@ def _start(node: Node) -> Interval:
 
 
 def _values(
-    graph: Graph, states: Mapping[str, Interval], correlated: Mapping[int, Polynomial]
+    graph: Graph, states: Mapping[str, Interval], written_out: Sequence[Polynomial]
 ) -> list[Interval]:
     """Return the range of each node's value at a step, given those of the states before it."""
     found: list[Interval] = []
@@ -114,8 +113,8 @@ def _values(
             value = operator_range(OPERATORS[node.op], *(found[arg] for arg in node.args))
         else:
             value = ANYTHING
-        if index in correlated:
-            value = value.meet(bounds(correlated[index], found))
+        if written_out[index].variables != (index,):
+            value = value.meet(bounds(written_out[index], found))
         found.append(value)
     return found
 
