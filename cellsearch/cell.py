@@ -12,8 +12,9 @@ from pathlib import Path
 
 import networkx as nx
 
-from cellsearch import normal as normal_form
 from cellsearch import limits, notation, printing, recurrence, shapes
+from cellsearch import normal as normal_form
+from cellsearch import recipe as recipe_form
 from cellsearch.errors import CellError, nearest
 from cellsearch.graph import Attributes, Graph, Node
 from cellsearch.operators import INITIALISATIONS, LEAVES, OPERATORS, PARAMETER_ATTRIBUTES
@@ -24,9 +25,9 @@ from cellsearch.recurrence import Kind
 class Cell:
     """A recurrent cell without weights: what one step computes from x_t and the states at t-1.
 
-    Made by `Cell.parse`, `Cell.read` or `Cell.from_graph`. Cells are equal when their ids are: when
-    they are the same graph up to names, order of statements, dead code and the like. A cell keeps
-    the text it was made from; what runs and what is counted is its normal form.
+    Made by `Cell.parse`, `Cell.read`, `Cell.from_graph` or `Cell.from_recipe`. Cells are equal when
+    their ids are: when they are the same graph up to names, order of statements, dead code and the
+    like. A cell keeps the text it was made from; what runs and what is counted is its normal form.
     """
 
     text: str
@@ -44,7 +45,7 @@ class Cell:
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> Cell:
-        """Read a cell from a text file.
+        """Read a cell from a text file, or from a recipe if the file's name ends in .json.
 
         Raises CellError if the file cannot be read, is too long or holds no valid cell.
         """
@@ -53,6 +54,8 @@ class Cell:
                 data = file.read(limits.MAX_TEXT + 1)
             if len(data) > limits.MAX_TEXT:
                 raise CellError(limits.TOO_LONG)
+            if Path(path).suffix.lower() == ".json":
+                return cls.from_recipe(data)
             # Windows editors put a mark in front of the text and two characters behind each line.
             return cls.parse(data.decode("utf-8-sig").replace("\r\n", "\n"))
         except OSError as error:
@@ -72,6 +75,23 @@ class Cell:
         there is a cycle, an unknown operator, or arguments that do not fit.
         """
         return cls.parse(printing.format_graph(_plain(graph)))
+
+    @classmethod
+    def from_recipe(cls, recipe: Mapping[str, object] | str | bytes) -> Cell:
+        """Build a cell from a recipe of NAS-Bench-NLP, as JSON text or as decoded from it.
+
+        Nodes become statements, under their names where these are valid and free; state 0 is called
+        h, state 1 h1. Raises CellError that names the node if the recipe makes no sense.
+        """
+        return cls.parse(printing.format_graph(recipe_form.read(recipe)))
+
+    def to_recipe(self) -> recipe_form.Recipe:
+        """Return the cell as a recipe of NAS-Bench-NLP, to be written as JSON.
+
+        `from_recipe` makes an equal cell of it. Raises CellError that names the statement if a
+        recipe cannot say it.
+        """
+        return recipe_form.write(self.structure, self.normal)
 
     @property
     def graph(self) -> nx.MultiDiGraph:

@@ -48,3 +48,11 @@ def nearest(word: str, known: Iterable[str]) -> str:
     """Return ``" (did you mean 'x'?)"`` for the known word nearest to `word`, or ``""``."""
     close = difflib.get_close_matches(word[:80], list(known), n=1, cutoff=0.5)
     return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def quoted(name: str | None) -> str:
+    """Return a name in quotation marks, cut off where it is too long for one line."""
+    if name is None:
+        return repr(name)
+    shown = repr(name[:70])
+    return shown if len(name) <= 70 and len(shown) <= 72 else f"{shown[:68]}{shown[0]}..."

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import heapq
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 Attributes = tuple[tuple[str, bool | float | str], ...]
@@ -46,3 +48,27 @@ class Graph:
         """The nodes that leave a step: the updates, then the output if it is not h."""
         updates = tuple(node for _, node in self.states)
         return updates if self.output is None else (*updates, self.output)
+
+
+def topological_order(args: Sequence[Sequence[int]], rank: Sequence[int]) -> list[int]:
+    """Return nodes, given by their arguments, such that arguments stand before their users.
+
+    Where that leaves a choice, the lower rank comes first. Nodes of a cycle, and those that depend
+    on one, are left out.
+    """
+    users: list[list[int]] = [[] for _ in args]
+    missing = [len(set(found)) for found in args]
+    for index, found in enumerate(args):
+        for arg in dict.fromkeys(found):
+            users[arg].append(index)
+    ready = [(rank[index], index) for index, count in enumerate(missing) if count == 0]
+    heapq.heapify(ready)
+    order = []
+    while ready:
+        _, index = heapq.heappop(ready)
+        order.append(index)
+        for user in users[index]:
+            missing[user] -= 1
+            if missing[user] == 0:
+                heapq.heappush(ready, (rank[user], user))
+    return order

@@ -13,7 +13,7 @@ from cellsearch.errors import CellError
 
 MAX_TEXT = 64 * 1024
 """Longest cell text or recipe, in bytes."""
-TOO_LONG = f"cell text is longer than {MAX_TEXT // 1024} KiB, the most that is read"
+TOO_LONG = f"cell: the text is longer than {MAX_TEXT // 1024} KiB, the most that is read"
 """What is said of a longer one."""
 MAX_NODES = 512
 """Most nodes that a text or a recipe may spell out."""
@@ -46,9 +46,10 @@ _TOKEN = re.compile(
 _CONSTANTS = ("True", "False", "None")
 
 
-def check_size(text: str) -> None:
+def check_size(text: str | bytes) -> None:
     """Raise CellError if a text is longer than `MAX_TEXT` bytes."""
-    if len(text) > MAX_TEXT or len(text.encode("utf-8", "replace")) > MAX_TEXT:
+    long = len(text) > MAX_TEXT
+    if long or (isinstance(text, str) and len(text.encode("utf-8", "replace")) > MAX_TEXT):
         raise CellError(TOO_LONG)
 
 

@@ -9,12 +9,11 @@ when their normal forms are equal up to names.
 from __future__ import annotations
 
 import hashlib
-import heapq
 from collections.abc import Iterable
 
 from cellsearch.canonical import Edge, canonical_order
 from cellsearch.errors import CellError
-from cellsearch.graph import Graph, Node
+from cellsearch.graph import Graph, Node, topological_order
 from cellsearch.limits import MAX_ARGUMENTS, MAX_EDGES
 from cellsearch.operators import OPERATORS
 
@@ -145,7 +144,7 @@ def _in_canonical_order(graph: Graph) -> Graph:
     rank = [0] * len(graph.nodes)
     for position, index in enumerate(canonical_order(colours, _edges(graph))):
         rank[index] = position
-    graph = _reordered(graph, _topological_order(graph, rank))
+    graph = _reordered(graph, topological_order([node.args for node in graph.nodes], rank))
     nodes = tuple(_with_sorted_arguments(node) for node in graph.nodes)
     previous = {node.name: index for index, node in enumerate(nodes) if node.op == "state"}
     rest = sorted(graph.states[1:], key=lambda state: previous[state[0]])
@@ -170,27 +169,6 @@ def _edges(graph: Graph) -> list[Edge]:
     previous = {node.name: index for index, node in enumerate(graph.nodes) if node.op == "state"}
     edges += [(update, previous[name], -1) for name, update in graph.states if name in previous]
     return edges
-
-
-def _topological_order(graph: Graph, rank: list[int]) -> list[int]:
-    """Return arguments before users and, where that leaves a choice, the lower rank first."""
-    users: list[list[int]] = [[] for _ in graph.nodes]
-    missing = [0] * len(graph.nodes)
-    for index, node in enumerate(graph.nodes):
-        for arg in set(node.args):
-            users[arg].append(index)
-            missing[index] += 1
-    ready = [(rank[index], index) for index, count in enumerate(missing) if count == 0]
-    heapq.heapify(ready)
-    order = []
-    while ready:
-        _, index = heapq.heappop(ready)
-        order.append(index)
-        for user in users[index]:
-            missing[user] -= 1
-            if missing[user] == 0:
-                heapq.heappush(ready, (rank[user], user))
-    return order
 
 
 def _with_sorted_arguments(node: Node) -> Node:

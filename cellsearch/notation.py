@@ -17,7 +17,7 @@ import math
 import re
 
 from cellsearch import limits
-from cellsearch.errors import CellError, nearest
+from cellsearch.errors import CellError, nearest, quoted
 from cellsearch.graph import Attributes, Graph, Node
 from cellsearch.operators import INITIALISATIONS, OPERATORS, PARAMETER_ATTRIBUTES
 
@@ -106,7 +106,7 @@ class _Reader:
             return
         reason = check_name(name)
         if reason is not None:
-            raise CellError(f"{where}: {_short(name)} cannot be assigned: {reason}")
+            raise CellError(f"{where}: {quoted(name)} cannot be assigned: {reason}")
         if name in self.names:
             raise CellError(f"{where}: {name!r} is assigned twice; choose another name")
         if name in self.owners:
@@ -126,16 +126,16 @@ class _Reader:
         """Take in where a state begins, such as `m_prev = -1`."""
         self._check_state(leaf, where)
         if leaf in self.starts:
-            raise CellError(f"{where}: {_short(leaf)} is given a start twice; keep one of them")
+            raise CellError(f"{where}: {quoted(leaf)} is given a start twice; keep one of them")
         if leaf in self.leaves:
             raise CellError(
-                f"{where}: {_short(leaf)} was read before; say where a state begins ahead of that"
+                f"{where}: {quoted(leaf)} was read before; say where a state begins ahead of that"
             )
         value = _plain_number(tree)
         if value is None:
             state = leaf.removesuffix("_prev")
             raise CellError(
-                f"{where}: {_short(leaf)} cannot be assigned but for a number, where {state} "
+                f"{where}: {quoted(leaf)} cannot be assigned but for a number, where {state} "
                 f"begins; what it becomes is assigned as `{state} = ...`"
             )
         self.starts[leaf] = _finite(_as_float(value[1], where) * value[0], where)
@@ -145,7 +145,7 @@ class _Reader:
         if leaf == "output_prev":
             raise CellError(f"{where}: the output is not carried; carry a state instead")
         if check_name(state) is not None:
-            raise CellError(f"{where}: {_short(leaf)}: {_short(state)} cannot be a state's name")
+            raise CellError(f"{where}: {quoted(leaf)}: {quoted(state)} cannot be a state's name")
 
     def _add(self, node: Node) -> int:
         self.edges += len(node.args)
@@ -198,8 +198,8 @@ class _Reader:
             return self.leaves[name]
         known = [*self.names, "x", "h_prev"]
         raise CellError(
-            f"{where}: {_short(name)} is used before it is assigned{nearest(name, known)}; "
-            f"for its value at t-1 write {_short(name + '_prev')}"
+            f"{where}: {quoted(name)} is used before it is assigned{nearest(name, known)}; "
+            f"for its value at t-1 write {quoted(name + '_prev')}"
         )
 
     def _number(self, value: object, where: str, sign: float = 1.0) -> int:
@@ -210,7 +210,7 @@ class _Reader:
         row = OPERATORS.get(op)
         if row is None and op != "parameter":
             raise CellError(
-                f"{where}: unknown operator {_short(op)}{nearest(op, [*OPERATORS, 'parameter'])}"
+                f"{where}: unknown operator {quoted(op)}{nearest(op, [*OPERATORS, 'parameter'])}"
             )
         low, high = (0, 0) if row is None else row.arity
         count = len(tree.args)
@@ -261,7 +261,7 @@ def _attributes(tree: ast.Call, op: str, where: str) -> Attributes:
         if name is None or name not in defaults:
             expected = ", ".join(defaults) or "none"
             raise CellError(
-                f"{where}: {op} has no argument {_short(name)}{nearest(name or '', defaults)}; "
+                f"{where}: {op} has no argument {quoted(name)}{nearest(name or '', defaults)}; "
                 f"expected: {expected}"
             )
         if name in found:
@@ -291,11 +291,6 @@ def _attribute(tree: ast.expr, default: bool | float | str, where: str) -> bool 
             return value
         raise CellError(f"{where}: expected one of {', '.join(INITIALISATIONS)}")
     return _finite(sign * _as_float(value, where), where)
-
-
-def _short(name: str | None) -> str:
-    """Return a name in quotation marks, cut off where it is too long for one line."""
-    return repr(name) if name is None or len(name) <= 70 else f"{name[:67]!r}..."
 
 
 def _as_float(value: object, where: str) -> float:

@@ -115,14 +115,15 @@ class _Printer:
     def _statements(self) -> dict[int, str]:
         """Choose the nodes that get a statement, and its name."""
         uses = Counter(arg for node in self.graph.nodes for arg in node.args)
-        taken = {target for targets in self.targets.values() for target in targets}
+        taken = {"output", *(target for targets in self.targets.values() for target in targets)}
         names: dict[int, str] = {}
         for index, targets in self.targets.items():
             node = self.graph.nodes[index]
             if node.op not in _LEAVES:
                 names[index] = node.name if node.name in targets else min(targets)
         wanted = {node.name for node in self.graph.nodes}
-        fixed = frozenset(taken)
+        numbered = (re.fullmatch(r"(.+)_\d+", target) for target in sorted(taken))
+        stems = frozenset(match[1] for match in numbered if match is not None)
         chained = {node.args[0] for node in self.graph.nodes if self._continues(node)}
         depth: list[int] = []
         terms: list[int] = []
@@ -137,7 +138,7 @@ class _Printer:
                 limit = _INLINE_DEPTH if len(node.args) > 1 else _MAX_INLINE_DEPTH
                 deep = depth[index] >= limit and index not in chained
                 if node.name or uses[index] > 1 or deep or terms[index] >= _MAX_TERMS:
-                    names[index] = self._free_name(node, taken, wanted, fixed)
+                    names[index] = self._free_name(node, taken, wanted, stems)
                     taken.add(names[index])
             if index in names:
                 depth[index] = 0
@@ -151,16 +152,16 @@ class _Printer:
             and _BINDING[node.op] == _BINDING.get(self.graph.nodes[node.args[0]].op)
         )
 
-    def _free_name(self, node: Node, taken: set[str], wanted: set[str], fixed: Set[str]) -> str:
+    def _free_name(self, node: Node, taken: set[str], wanted: set[str], stems: Set[str]) -> str:
         # A name such as i_2 may clash with the learned tensors of a statement i.
         numbered = re.fullmatch(r"(.+)_\d+", node.name)
-        clash = numbered is not None and numbered[1] in taken | wanted
-        clash |= any(re.fullmatch(rf"{re.escape(node.name)}_\d+", target) for target in fixed)
+        used = taken | wanted
+        clash = node.name in stems or (numbered is not None and numbered[1] in used)
         if node.name and node.name not in taken and not clash and check_name(node.name) is None:
             return node.name
         letter = _LETTERS.get(node.op, "v")
         candidates = (f"{letter}{number}" for number in count(1))
-        return next(name for name in candidates if name not in taken | wanted)
+        return next(name for name in candidates if name not in used)
 
     def _expression(self, index: int, binding: int, top: bool = False) -> str:
         """Return an expression, in parentheses if it binds less tightly than `binding`."""

@@ -93,9 +93,9 @@ def test_strategies_import_neither_torch_nor_ray() -> None:
 
 LAYERS = [
     {"errors", "files", "seeds", "resources", "statistics", "plugins"},
-    {"operators", "graph"},
+    {"operators", "graph", "limits", "canonical"},
     {"enclosure", "intervals", "polynomials", "ranges"},
-    {"limits", "canonical", "normal", "notation", "printing", "shapes", "recurrence", "cell"},
+    {"normal", "notation", "printing", "recipe", "shapes", "recurrence", "cell"},
     {"known", "zoo", "space", "strategies", "tasks", "lowering", "shell", "network"},
     {"backends", "layers", "width", "model", "export", "inspection"},
     {"training", "trained", "evaluation"},
