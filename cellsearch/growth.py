@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from cellsearch.operators import OPERATORS, Operator
+from cellsearch.rules import DIVISIONS, POSITIVE, RULES, UNKNOWN, LocalRule, sign
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -43,18 +44,20 @@ def choose_size(space: Space, rng: random.Random) -> int:
     return rng.choices(sizes, [min(1.0, (size / 7) ** 3) for size in sizes])[0]
 
 
-def grow(space: Space, size: int, rng: random.Random) -> nx.MultiDiGraph | None:
+def grow(
+    space: Space, size: int, rng: random.Random, kind: type[Growth] | None = None
+) -> nx.MultiDiGraph | None:
     """Return the graph of a random cell of about the space's kind and of about `size` operators.
 
     It may still be outside the space; None says that the growth got stuck.
 
     Operators are added one after the other, each fed from what is there, until the chosen size is
     reached; values that nothing uses yet are preferred, and once they would otherwise be left over,
-    only operators that join them are taken. The preferences (see `_Growth`) follow what trains:
-    gates multiply states, activations follow linears, updates are bounded. They only weigh: every
-    cell of the space can be drawn.
+    only operators that join them are taken. The preferences follow what trains: gates multiply
+    states, activations follow linears, updates are bounded (`Growth` says which, or the `kind` of
+    it that is given). They only weigh: every cell of the space can be drawn.
     """
-    growth = _Growth(space, rng, space.states[: rng.randint(1, len(space.states))])
+    growth = (kind or Growth)(space, rng, space.states[: rng.randint(1, len(space.states))])
     while growth.size < size:
         if not growth.add(size - growth.size):
             return None
@@ -86,18 +89,31 @@ def _reached(graph: nx.MultiDiGraph, roots: Iterable[Hashable]) -> set[Hashable]
     return found
 
 
+def draw_attributes(
+    space: Space, operator: str, rng: random.Random
+) -> dict[str, bool | float | str]:
+    """Return attributes of an operator that differ from its defaults, now and then some."""
+    chosen: dict[str, bool | float | str] = {}
+    for key in sorted(OPERATORS[operator].attributes):
+        allowed = space.allowed(operator, key)
+        if allowed and rng.random() < ATTRIBUTE_CHANCE:
+            chosen[key] = rng.choice(allowed)
+    return chosen
+
+
 @dataclass(slots=True, eq=False)
-class _Value:
+class Value:
     """A value that operators may see: a leaf or the result of an operator."""
 
     op: str
     name: str = ""
-    args: tuple[_Value, ...] = ()
+    args: tuple[Value, ...] = ()
     attributes: tuple[tuple[str, bool | float | str], ...] = ()
     bounds: tuple[float, float] = (-1.0, 1.0)  # states are taken to stay there
     depth: int = 0
     raw: bool = False  # a linear, or a sum or product of some: in need of an activation
     zero: bool = False  # whether it is zero as long as the states are
+    sign: int = UNKNOWN  # see `rules.sign`
     uses: int = 0
 
     @property
@@ -110,15 +126,18 @@ class _Value:
         return self.op == "state"
 
 
-class _Growth:
+class Growth:
     """Values so far, and the preferences for the next."""
 
     def __init__(self, space: Space, rng: random.Random, states: Sequence[str]) -> None:
         self.space, self.rng, self.states = space, rng, states
-        self.x = _Value("x")
-        self.values = [_Value("state", name, zero=True) for name in states]  # all but x
+        self.x = Value("x")
+        self.values = [Value("state", name, zero=True) for name in states]  # all but x
         self.rows = [OPERATORS[name] for name in space.operators]
         self.unary = sum(row.arity == (1, 1) for row in self.rows)
+        rules = (RULES[name] for name in space.rules)
+        self.rules = [rule for rule in rules if isinstance(rule, LocalRule)]
+        self.safe = "positive_divisors" in space.rules
         self.products = space.products  # those left
         self.size = 0
         wild = rng.random() < WILD_CHANCE
@@ -126,7 +145,7 @@ class _Growth:
         self.bounded = not wild and rng.random() > UNBOUNDED_CHANCE
         self.carried = False  # whether a gate multiplies a state somewhere
         # What the preferences look at; set for each operator anew.
-        self.usable: list[_Value] = []
+        self.usable: list[Value] = []
         self.ops: set[str] = set()  # the operators of these
         self.gates = self.last = False
         self.join = 0  # how many loose values the operator has to see
@@ -139,10 +158,12 @@ class _Growth:
         weights = [self._operator_weight(row) for row in self.rows]
         if not any(weights):
             return False
-        value: _Value | None = None
+        value: Value | None = None
         for _ in range(TRIES):
             row = self._pick(self.rows, weights)
             new = self._value(row, self._arguments(row))
+            if not self._is_allowed(new, as_update=self.last):
+                continue
             if sum(not arg.uses and not arg.is_state for arg in new.args) >= self.join:
                 value = new
                 if not self.last or not self.bounded or not (_is_open(value.bounds) or value.zero):
@@ -166,12 +187,15 @@ class _Growth:
         if self.bounded and _is_open(last.bounds):
             return None
         final = self.rng.choice(self.states) if self.rng.random() < OTHER_LAST_CHANCE else "h"
-        updates = {
-            state: last
-            if state == final
-            else self._pick(others, [self._update_weight(value, state) for value in others])
-            for state in self.states
-        }
+        updates: dict[str, Value] = {}
+        for state in self.states:
+            taken = updates.values()
+            weights = [
+                0.0 if value in taken else self._update_weight(value, state) for value in others
+            ]
+            if state != final and not any(weights):
+                return None
+            updates[state] = last if state == final else self._pick(others, weights)
         graph = nx.MultiDiGraph(states=updates, output=None)
         numbers = [arg for value in self.values for arg in value.args if arg.op == "number"]
         for value in (self.x, *numbers, *self.values):
@@ -197,9 +221,11 @@ class _Growth:
         self.ops = {value.op for value in usable}
         self.gates = any(value.is_gate for value in usable)
 
-    def _value(self, row: Operator, args: list[_Value]) -> _Value:
-        value = _Value(row.name, "", tuple(args), self._attributes(row), _bounds(row, args))
+    def _value(self, row: Operator, args: list[Value]) -> Value:
+        attributes = tuple(draw_attributes(self.space, row.name, self.rng).items())
+        value = Value(row.name, "", tuple(args), attributes, _bounds(row, args))
         value.depth = 1 + max(arg.depth for arg in args)
+        value.sign = sign(row.name, [arg.sign for arg in args])
         zeros = [arg.zero for arg in args]
         if row.kind == "linear":
             value.raw, value.zero = True, all(zeros)
@@ -209,6 +235,17 @@ class _Growth:
             value.raw = _is_open(value.bounds) or any(arg.raw for arg in args)
             value.zero = any(zeros) if row.name == "mul" else all(zeros)
         return value
+
+    def _is_allowed(self, value: Value, as_update: bool) -> bool:
+        """Return whether the space's rules allow a value, as far as can be told by now."""
+        if self.safe and value.op in DIVISIONS and value.args[-1].sign < POSITIVE:
+            return False
+        seen = [arg.op for arg in value.args]
+        return not any(
+            rule.check(value.op, seen)
+            for rule in self.rules
+            if rule.about == "operators" or as_update
+        )
 
     # What is preferred. Weights are relative, and 1 is the usual one.
 
@@ -231,7 +268,7 @@ class _Growth:
             return weight * (0.1 if not self.gates else 2.0 if self.carried else 4.0)
         return weight * (1.0 if row.name == "add" else 0.5)
 
-    def _arguments(self, row: Operator) -> list[_Value]:
+    def _arguments(self, row: Operator) -> list[Value]:
         if row.kind == "linear":
             return self._linear_arguments()
         if row.name == "sub" and self.space.numbers and self._wants_complement():
@@ -240,20 +277,22 @@ class _Growth:
         most = len(self.usable) if high is None else min(high, len(self.usable))
         while count < most and self.rng.random() < 0.12:
             count += 1
-        args: list[_Value] = []
+        args: list[Value] = []
         for slot in range(count):
             others = [value for value in self.usable if value not in args]
             weights = [self._argument_weight(row, slot, value) for value in others]
             args.append(self._pick(others, weights))
         return args
 
-    def _argument_weight(self, row: Operator, slot: int, value: _Value) -> float:
+    def _argument_weight(self, row: Operator, slot: int, value: Value) -> float:
         weight = 1.0 if value.uses else 6.0
         if self.join and not value.uses and not value.is_state:
             weight *= 10.0**self.join
         if row.arity == (1, 1):  # activations follow linears, and sums and products of them
             done = value.is_state or OPERATORS[value.op].arity == (1, 1)
             return weight * (10.0 if value.raw else 0.05 if done else 0.5)
+        if row.name == "div" and slot == 1:
+            return weight * (10.0 if value.sign == POSITIVE else 0.01)
         if value.raw or _is_open(value.bounds):
             weight *= 0.05 if self.last else 0.3
         if row.associative and value.op == row.name:
@@ -267,7 +306,7 @@ class _Growth:
             return weight * 4.0
         return weight * (0.3 if value.is_state or value.is_gate else 1.0)
 
-    def _linear_arguments(self) -> list[_Value]:
+    def _linear_arguments(self) -> list[Value]:
         others = [value for value in self.usable if value.op != "linear"]
         count = 0 if self.rng.random() < 0.15 else 1
         more = 0.18**self.heed
@@ -275,7 +314,7 @@ class _Growth:
             count += 1
         count = min(max(self.join, count), len(others), self.products)
         chance = 0.5 if self.heed < 1 else 0.85 if self.x.uses else 0.97
-        args: list[_Value] = []
+        args: list[Value] = []
         if count == 0 or (count < self.products and self.rng.random() < chance):
             args.append(self.x)
         for _ in range(count):
@@ -283,7 +322,7 @@ class _Growth:
             others.remove(args[-1])
         return args
 
-    def _linear_weight(self, value: _Value) -> float:
+    def _linear_weight(self, value: Value) -> float:
         if value.is_state:
             return 6.0 if value.name == "h" else 2.0
         modulated = value.op == "mul" and any(arg.is_state for arg in value.args)
@@ -293,13 +332,15 @@ class _Growth:
     def _wants_complement(self) -> bool:
         return len(self.usable) == 1 or self.rng.random() < (0.8 if self.gates else 0.1)
 
-    def _complement_arguments(self) -> list[_Value]:
+    def _complement_arguments(self) -> list[Value]:
         number = self.rng.choice(self.space.numbers)
         weights = [1.0 if value.is_gate else 0.02 for value in self.usable]
-        first = _Value("number", attributes=(("value", number),), bounds=(number, number))
+        first = Value("number", attributes=(("value", number),), bounds=(number, number))
         return [first, self._pick(self.usable, weights)]
 
-    def _update_weight(self, value: _Value, state: str) -> float:
+    def _update_weight(self, value: Value, state: str) -> float:
+        if not self._is_allowed(value, as_update=True):
+            return 0.0
         if value.is_state:  # of another state: it is h at t-2; its own would stay at zero
             return 0.0 if value.name == state else 0.1
         if value.op == "linear":
@@ -308,21 +349,13 @@ class _Growth:
         weight *= 8.0 if _carries(value, state) else 1.0
         return weight * (0.3 if value.is_gate or value.raw or value.zero else 1.0)
 
-    def _attributes(self, row: Operator) -> tuple[tuple[str, bool | float | str], ...]:
-        chosen: list[tuple[str, bool | float | str]] = []
-        for key in sorted(row.attributes):
-            allowed = self.space.allowed(row.name, key)
-            if allowed and self.rng.random() < ATTRIBUTE_CHANCE:
-                chosen.append((key, self.rng.choice(allowed)))
-        return tuple(chosen)
-
     def _pick(self, items: list[Item], weights: list[float]) -> Item:
         if self.heed < 1:
             weights = [weight**self.heed for weight in weights]
         return self.rng.choices(items, weights)[0]
 
 
-def _carries(value: _Value, state: str) -> bool:
+def _carries(value: Value, state: str) -> bool:
     """Return whether a value sees a state at t-1 without a linear between."""
     if value.op == "linear":
         return False
@@ -337,7 +370,7 @@ def _is_open(bounds: tuple[float, float]) -> bool:
     return math.isinf(bounds[0]) or math.isinf(bounds[1])
 
 
-def _bounds(row: Operator, args: Sequence[_Value]) -> tuple[float, float]:
+def _bounds(row: Operator, args: Sequence[Value]) -> tuple[float, float]:
     """Return bounds of an operator's value; rough ones where exact ones would take long to say."""
     lows = [arg.bounds[0] for arg in args]
     highs = [arg.bounds[1] for arg in args]

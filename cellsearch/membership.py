@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cellsearch import highway
 from cellsearch.graph import Graph
 from cellsearch.operators import OPERATORS
+from cellsearch.rules import RULES, LocalRule
+from cellsearch.trees import judge_tree
 
 if TYPE_CHECKING:
     from cellsearch.space import Space
@@ -13,18 +16,39 @@ if TYPE_CHECKING:
 
 def judge(space: Space, graph: Graph) -> str | None:
     """Return None if a normal form is inside the space, else in one sentence why it is not."""
-    return _judge_parts(space, graph) or _judge_size(space, graph) or _judge_flow(space, graph)
+    return (
+        _judge_frame(graph)
+        or _judge_shape(space, graph)
+        or _judge_rules(space, graph)
+        or _judge_parts(space, graph)
+        or _judge_size(space, graph)
+        or _judge_flow(space, graph)
+    )
+
+
+def _judge_frame(graph: Graph) -> str | None:
+    """Judge how x enters, where states begin and what is given out."""
+    if graph.output is not None:
+        return "it assigns output; in a space the output is h."
+    for node in graph.nodes:
+        if node.op == "state" and node.attributes:
+            start = node.attribute("start", 0.0)
+            return f"its state {node.name} begins at {start:g}; in a space, states begin at zero."
+        if node.op != "linear" and any(graph.nodes[arg].op == "x" for arg in node.args):
+            return f"x enters {node.op}; it may enter linear only."
+    for name, update in graph.states:
+        if graph.nodes[update].op == "x":
+            return f"its state {name} is x; x may enter linear only."
+    return None
 
 
 def _judge_parts(space: Space, graph: Graph) -> str | None:
     """Judge each node by itself."""
-    if graph.output is not None:
-        return "it assigns output; in a space the output is h."
-    for node in graph.nodes:
-        if node.op in ("x", "state", "number"):
-            continue
+    nodes = [node for node in graph.nodes if node.op not in ("x", "state", "number")]
+    for node in nodes:
         if node.op not in space.operators:
             return f"it uses {node.op}, which is not among the operators."
+    for node in nodes:
         for key, value in node.attributes:
             if value not in space.allowed(node.op, key):
                 return f"it uses {node.op} with {key}={value!r}, which is not allowed."
@@ -35,15 +59,10 @@ def _judge_parts(space: Space, graph: Graph) -> str | None:
             if node.op == "linear":
                 if source.op in ("linear", "number"):
                     return f"one of its linears sees a {source.op}."
-            elif source.op == "x":
-                return f"x enters {node.op}; it may enter linear only."
             elif source.op == "number":
                 value = source.attribute("value", 0.0)
                 if node.op != "sub" or slot != 0 or value not in space.numbers:
                     return f"the number {value:g} stands in {node.op}, which is not allowed."
-    for name, update in graph.states:
-        if graph.nodes[update].op == "x":
-            return f"its state {name} is x; x may enter linear only."
     return None
 
 
@@ -97,8 +116,47 @@ def _judge_flow(space: Space, graph: Graph) -> str | None:
     return None
 
 
+def _judge_shape(space: Space, graph: Graph) -> str | None:
+    if space.shape == "tree":
+        return judge_tree(graph)
+    found = highway.read(graph) if space.shape == "highway" else None
+    return found if isinstance(found, str) else None
+
+
+def _judge_rules(space: Space, graph: Graph) -> str | None:
+    """Judge by the rules that the space adds."""
+    for rule in (RULES[name] for name in space.rules):
+        if not isinstance(rule, LocalRule):
+            reason = rule.check(graph)
+            if reason is not None:
+                return reason
+            continue
+        subjects = [
+            (f"one of its operators, {node.op},", node) for node in graph.nodes if node.args
+        ]
+        if rule.about == "updates":
+            subjects = [(f"its {name}", graph.nodes[update]) for name, update in graph.states]
+        for subject, node in subjects:
+            reason = rule.check(node.op, [graph.nodes[arg].op for arg in node.args])
+            if reason is not None:
+                return f"{subject} {reason}."
+    return None
+
+
 _ZERO_AT_ZERO = frozenset(
-    {"abs", "add", "gelu", "leaky_relu", "maximum", "mean", "minimum", "neg", "relu", "scale"}
+    {
+        "abs",
+        "add",
+        "gelu",
+        "layer_norm",
+        "leaky_relu",
+        "maximum",
+        "mean",
+        "minimum",
+        "neg",
+        "relu",
+        "scale",
+    }
     | {"silu", "sin", "sqrt", "square", "sub", "tanh"}
 )
 

@@ -7,22 +7,40 @@ import random
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from cellsearch import resources
+from cellsearch import growth, highway, resources, scans, trees
 from cellsearch.cell import Cell
 from cellsearch.errors import CellError, SpaceError, nearest
-from cellsearch.growth import choose_size, grow
 from cellsearch.known import zoo
 from cellsearch.limits import MAX_NODES
 from cellsearch.membership import judge
 from cellsearch.notation import check_name
 from cellsearch.operators import INITIALISATIONS, OPERATORS
+from cellsearch.rules import RULES
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 MAX_TRIES = 1000
 """Cells that a draw grows before it gives up; a space with a fair share of valid ones needs few."""
 
+KEYS = ("states", "operators", "numbers", "carry", "shape", "rules", "seeds")
+TABLES = ("limits", "attributes")
+"""What a space's file may say, in single lines and in tables."""
+
 Value = bool | float | str
+Shape = Literal["graph", "tree", "highway"]
+
+Choose = Callable[["Space", random.Random], int]
+Grow = Callable[["Space", int, random.Random], "nx.MultiDiGraph | None"]
+
+_DRAWING: Mapping[Shape, tuple[Choose, Grow]] = {
+    "graph": (growth.choose_size, growth.grow),
+    "tree": (growth.choose_size, trees.grow),
+    "highway": (highway.choose_size, highway.grow),
+}
+"""How a size is chosen and a cell of about that size is grown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,15 +52,17 @@ class Space:
     Beside the limits below, some rules hold in every space: x enters nothing but linears; a linear
     sees x, states and values of other operators, not another linear directly; no operator sees
     the same value twice; h depends on x and on a carried state; every state learns of x sooner or
-    later, leaves zero, where it begins, and differs from the others; the output is h.
+    later, begins at zero and leaves it, and differs from the others; the output is h.
 
     Attributes:
         name: the name of the space's file, without its ending.
         operators: names of the operators.
+        shape: whether a cell is any graph, a tree (see `trees`) or a highway cell (see `highway`).
+        rules: names of further rules (see `rules`).
         states: names of the carried states, h first; a cell may carry fewer.
         nodes: the most operators.
         depth: the most operators in a row, between a leaf and the update of a state.
-        products: the most products with a weight matrix in a step, one for each argument of a linear.
+        products: the most products with weight matrices, one for each argument of a linear.
         carry: whether a state may reach an update without passing through a linear.
         numbers: constants that may stand as the first argument of sub, as in ``1 - z``.
         attributes: by operator and attribute, the values allowed beside the default.
@@ -51,6 +71,8 @@ class Space:
 
     name: str
     operators: tuple[str, ...]
+    shape: Shape = "graph"
+    rules: tuple[str, ...] = ()
     states: tuple[str, ...] = ("h",)
     nodes: int = 12
     depth: int = 8
@@ -67,8 +89,11 @@ class Space:
             SpaceError: if a thousand tries gave no cell of the space, as when its limits leave
                 no room for any.
         """
+        choose_size, grow = _DRAWING[self.shape]
+        if self.shape == "graph" and "scan" in self.rules:
+            grow = scans.grow
         size = choose_size(self, rng)  # once: else large cells, more often refused, would be rare
-        reason: str | None = "its operators cannot be joined."
+        why = "its operators cannot be joined"
         for attempt in range(MAX_TRIES):
             if attempt % 20 == 19:
                 size = choose_size(self, rng)
@@ -78,14 +103,15 @@ class Space:
             try:
                 cell = Cell.from_graph(graph)
             except CellError as error:  # larger than any cell may be
-                reason = f"{error}."
+                why = str(error)
                 continue
             reason = self.contains(cell)
             if reason is None:
                 return cell
+            why = reason.removesuffix(".")
         raise SpaceError(
             f"space {self.name}: {MAX_TRIES} draws gave no cell inside it, the last one because"
-            f" {reason}; allow more nodes, depth or products, or more operators"
+            f" {why}; allow more nodes, depth or products, or more operators"
         )
 
     def contains(self, cell: Cell) -> str | None:
@@ -106,6 +132,8 @@ class Space:
             attributes.setdefault(operator, {})[key] = list(values)
         return {
             "name": self.name,
+            "shape": self.shape,
+            "rules": list(self.rules),
             "states": list(self.states),
             "operators": list(self.operators),
             "numbers": list(self.numbers),
@@ -142,14 +170,15 @@ def read_space(data: Mapping[str, Any], *, name: str, where: str) -> Space:
     Raises:
         SpaceError: with the key, what was expected there, and the nearest valid name.
     """
-    known = ("states", "operators", "numbers", "carry", "seeds", "limits", "attributes")
-    _check_keys(data, known, where)
+    _check_keys(data, (*KEYS, *TABLES), where)
     limits = data.get("limits", {})
     _expect(isinstance(limits, dict), f"{where}: limits", "a table", limits)
     _check_keys(limits, ("nodes", "depth", "products"), f"{where}: limits")
     for key, value in limits.items():
         good = isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MAX_NODES
         _expect(good, f"{where}: limits.{key}", f"a whole number from 1 to {MAX_NODES}", value)
+    shape, shapes = data.get("shape", "graph"), get_args(Shape)
+    _expect(shape in shapes, f"{where}: shape", f"one of {', '.join(shapes)}", shape)
     carry = data.get("carry", True)
     _expect(isinstance(carry, bool), f"{where}: carry", "true or false", carry)
     numbers = data.get("numbers", [])
@@ -158,6 +187,8 @@ def read_space(data: Mapping[str, Any], *, name: str, where: str) -> Space:
     space = Space(
         name=name,
         operators=_words(data, "operators", OPERATORS, where),
+        shape=shape,
+        rules=_words({"rules": [], **data}, "rules", RULES, where),
         states=_states(data, where),
         carry=carry,
         numbers=tuple(float(value) for value in numbers),

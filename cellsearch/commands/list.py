@@ -64,7 +64,16 @@ def _spaces() -> list[Row]:
     rows = []
     for name in resources.names("search_spaces"):
         space = load_space(name)
-        rows.append({"name": name, "operators": ", ".join(space.operators)})
+        limits = f"{space.nodes} nodes, depth {space.depth}, {space.products} products"
+        rows.append(
+            {
+                "name": name,
+                "cells": ", ".join((space.shape, *space.rules)),
+                "states": ", ".join(space.states),
+                "operators": ", ".join(space.operators),
+                "limits": limits,
+            }
+        )
     return rows
 
 

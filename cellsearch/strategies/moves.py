@@ -19,6 +19,7 @@ from cellsearch.errors import CellError
 from cellsearch.growth import tidy
 from cellsearch.operators import OPERATORS
 from cellsearch.space import Space
+from cellsearch.strategies import highway_moves
 
 Move = Callable[[nx.MultiDiGraph, Space, random.Random], str | None]
 Place = tuple[int, int | str, int]  # a value, what sees it (a node or a state's update), the slot
@@ -33,6 +34,8 @@ def mutate(cell: Cell, space: Space, rng: random.Random, count: int = 1) -> tupl
 
     None if no valid one was found within a bounded number of tries. The given cell is unchanged.
     """
+    if space.shape == "highway":
+        return highway_moves.mutate(cell, space, rng, count)
     for _ in range(TRIES):
         graph = tidy(cell.graph)
         notes: list[str] = []
@@ -52,8 +55,11 @@ def cross(first: Cell, second: Cell, space: Space, rng: random.Random) -> Cell |
     """Return the first cell with a random value replaced by a random one of the second.
 
     What the second's value is computed from comes with it; x and the states are matched by name,
-    a state that the first lacks becomes its h. None if no valid child was found.
+    a state that the first lacks becomes its h. None if no valid child was found. Highway cells are
+    cut and joined between two nodes.
     """
+    if space.shape == "highway":
+        return highway_moves.cross(first, second, space, rng)
     for _ in range(TRIES):
         graph, donor = tidy(first.graph), second.graph
         target, source = rng.choice(_operators(graph)), rng.choice(_operators(donor))
@@ -96,7 +102,7 @@ def _swap(graph: nx.MultiDiGraph, space: Space, rng: random.Random) -> str | Non
 
 def _rewire(graph: nx.MultiDiGraph, space: Space, rng: random.Random) -> str | None:
     place = rng.choice(_places(graph))
-    new = _pick(graph, rng, place)
+    new = _pick(graph, space, rng, place)
     if new is None:
         return None
     _redirect(graph, place, new)
@@ -142,7 +148,7 @@ def _replace(graph: nx.MultiDiGraph, space: Space, rng: random.Random) -> str | 
     """Put an operator of two other values in place of a value."""
     place = rng.choice(_places(graph))
     ops = _fitting(space, 2)
-    values = [_pick(graph, rng, place), _pick(graph, rng, place)]
+    values = [_pick(graph, space, rng, place), _pick(graph, space, rng, place)]
     if not ops or values[0] == values[1]:
         return None
     op = rng.choice(ops)
@@ -157,7 +163,7 @@ def _widen(graph: nx.MultiDiGraph, space: Space, rng: random.Random) -> str | No
         return None
     node = rng.choice(linears)
     slot = graph.in_degree(node)
-    new = _pick(graph, rng, (-1, node, slot))
+    new = _pick(graph, space, rng, (-1, node, slot))
     if new is None:
         return None
     graph.add_edge(new, node, key=slot)
@@ -318,15 +324,19 @@ def _state(graph: nx.MultiDiGraph, name: str) -> int:
 
 
 def _new_gate(graph: nx.MultiDiGraph, space: Space, rng: random.Random) -> int | None:
-    """Add an activation between 0 and 1 of a linear of x and h."""
+    """Add an activation between 0 and 1 of a linear of x and h, in a scan of x alone."""
     ops = [name for name in _fitting(space, 1) if OPERATORS[name].range == (0, 1)]
     if not ops:
         return None
-    return _add(graph, rng.choice(ops), [_add(graph, "linear", [_x(graph), _state(graph, "h")])])
+    seen = [_x(graph)] if "scan" in space.rules else [_x(graph), _state(graph, "h")]
+    return _add(graph, rng.choice(ops), [_add(graph, "linear", seen)])
 
 
-def _pick(graph: nx.MultiDiGraph, rng: random.Random, place: Place) -> int | None:
-    """Return another value that may stand in a place without a cycle; x only in a linear."""
+def _pick(graph: nx.MultiDiGraph, space: Space, rng: random.Random, place: Place) -> int | None:
+    """Return another value that may stand in a place without a cycle; x only in a linear.
+
+    In a tree, where every other value is in use already, it is a leaf.
+    """
     old, target, _ = place
     above = {} if isinstance(target, str) else {target, *nx.descendants(graph, target)}
     linear = not isinstance(target, str) and graph.nodes[target]["op"] == "linear"
@@ -335,6 +345,7 @@ def _pick(graph: nx.MultiDiGraph, rng: random.Random, place: Place) -> int | Non
         node
         for node, data in graph.nodes(data=True)
         if node != old and node not in above and data["op"] not in barred
+        if space.shape != "tree" or data["op"] in LEAVES
     ]
     return rng.choice(values) if values else None
 
