@@ -96,7 +96,8 @@ LAYERS = [
     {"operators", "graph", "limits", "canonical"},
     {"enclosure", "intervals", "polynomials", "ranges"},
     {"normal", "notation", "printing", "recipe", "shapes", "recurrence", "cell"},
-    {"known", "zoo", "space", "strategies", "tasks", "lowering", "shell", "network"},
+    {"known", "zoo", "strategies", "tasks", "lowering", "shell", "network"}
+    | {"space", "membership", "rules", "growth", "scans", "trees", "highway"},
     {"backends", "layers", "width", "model", "export", "inspection"},
     {"training", "trained", "evaluation"},
     {"experiment", "settings", "compare", "run"},
