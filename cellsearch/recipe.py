@@ -60,9 +60,10 @@ def read(recipe: object) -> Graph:
     for name, (_, inputs) in nodes.items():
         unknown = next((arg for arg in inputs if arg not in place), None)
         if unknown is not None:
+            last = f" to h_prev_{len(states) - 1}" if len(states) > 1 else ""
             raise CellError(
-                f"recipe, node {quoted(name)}: input {quoted(unknown)} is no node and not among "
-                f"{', '.join(leaves)}{nearest(unknown, names)}"
+                f"recipe, node {quoted(name)}: input {quoted(unknown)} is neither a node nor among "
+                f"x and h_prev_0{last}{nearest(unknown, names)}"
             )
         args.append([place[arg] for arg in inputs])
     order = topological_order(args, range(len(names)))
@@ -245,16 +246,15 @@ class _Writer:
         if node.op not in _WORDS or node.attributes:
             said = ", ".join(f"{name}={value}" for name, value in node.attributes)
             raise CellError(
-                f"cell, statement {self._place(index)!r}: a recipe cannot say "
-                f"{node.op}{f' with {said}' if said else ''}; it can say linear with a bias, tanh, "
-                "sigmoid, leaky_relu, add, mul and blend"
+                f"{self._where(index)}: a recipe cannot say {node.op}{said and f' with {said}'}; "
+                "it can say linear with a bias, tanh, sigmoid, leaky_relu, add, mul and blend"
             )
         names = self.results.get(index) or [
             next(self.spare) if _RESERVED.fullmatch(node.name) else node.name
         ]
         if len(names) > 1 and node.op == "linear":
             raise CellError(
-                f"cell, statement {self._place(index)!r}: {' and '.join(names)} are one linear; in "
+                f"{self._where(index)}: {' and '.join(names)} are one linear; in "
                 "a recipe each new state has one of its own"
             )
         while node.op in ("add", "mul") and len(inputs) > 2:
@@ -265,12 +265,13 @@ class _Writer:
             self.recipe[name] = {"op": _WORDS[node.op], "input": list(inputs)}
         return names[0]
 
-    def _place(self, index: int) -> str:
-        """Return the statement that a node is part of."""
-        while not self.graph.nodes[index].name:
-            users = (i for i, node in enumerate(self.graph.nodes) if index in node.args)
-            index = next(users)
-        return self.graph.nodes[index].name
+    def _where(self, index: int | None) -> str:
+        """Return the statement that a node is part of, for an error."""
+        nodes = self.graph.nodes
+        new = {update: state for state, update in self.graph.states}
+        while index is not None and not nodes[index].name and index not in new:
+            index = next((user for user, node in enumerate(nodes) if index in node.args), None)
+        return "cell" if index is None else f"cell, statement {nodes[index].name or new[index]!r}"
 
 
 def _number(state: str) -> int:

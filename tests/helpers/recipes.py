@@ -93,10 +93,10 @@ def renamed(recipe: Recipe, names: Mapping[str, str]) -> Recipe:
     }
 
 
-def disguised(recipe: Recipe, rng: Random) -> tuple[Recipe, dict[str, str]]:
-    """Return the recipe under other names, in another order, with dead code, and its new names.
+def disguised(recipe: Recipe, rng: Random) -> Recipe:
+    """Return the recipe under other names, in another order and with dead code.
 
-    Inputs of sums and products are swapped; those of linears stay, as matrices belong to them.
+    The inputs of linears, sums and products are shuffled, too.
     """
     inner = [name for name in recipe if not name.startswith("h_new")]
     fresh = [f"q{number}" for number in range(len(inner))]
@@ -104,11 +104,11 @@ def disguised(recipe: Recipe, rng: Random) -> tuple[Recipe, dict[str, str]]:
     names = dict(zip(inner, fresh, strict=True))
     other = renamed(recipe, names)
     for node in other.values():
-        if node["op"] in ("elementwise_sum", "elementwise_prod"):
+        if node["op"] != "blend":
             node["input"] = rng.sample(node["input"], len(node["input"]))
     other["dead"] = {"op": "linear", "input": ["x", rng.choice(list(other))]}
     keys = rng.sample(list(other), len(other))
-    return {key: other[key] for key in keys}, names
+    return {key: other[key] for key in keys}
 
 
 def states_of(recipe: Recipe) -> int:
