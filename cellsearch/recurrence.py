@@ -107,9 +107,9 @@ def _dependences(graph: Graph, bits: dict[str, int]) -> list[_Dependence]:
         seen = curved = mixed = 0
         for arg in args:
             seen, curved, mixed = seen | arg.seen, curved | arg.curved, mixed | arg.mixed
-        if node.op in OPERATORS and OPERATORS[node.op].kind in ("linear", "layer_norm"):
-            curved = mixed = seen
-        for arg, sees in zip(args, _partials(node), strict=False):
+        if mixes_features(node):
+            mixed = seen
+        for arg, sees in zip(args, seen_by_partials(node), strict=True):
             if arg.seen & ~curved:
                 for slot in sees:
                     curved |= arg.seen & args[slot].seen
@@ -133,14 +133,24 @@ def _closure(reads: list[int]) -> list[int]:
     return reaches
 
 
-def _partials(node: Node) -> tuple[tuple[int, ...], ...]:
-    """Return for each argument of a node which arguments the partial derivative by it sees."""
+def mixes_features(node: Node) -> bool:
+    """Return whether each feature of a node's value depends on all features of its arguments."""
+    return node.op in OPERATORS and OPERATORS[node.op].kind in ("linear", "layer_norm")
+
+
+def seen_by_partials(node: Node) -> tuple[tuple[int, ...], ...]:
+    """Return for each argument of a node which arguments the partial derivative by it sees.
+
+    A node is affine in an argument, the others being fixed, if the derivative by it does not see
+    it. What mixes features is not elementwise: its derivatives count as seeing everything.
+    """
     row = OPERATORS.get(node.op)
-    if row is None or row.kind != "elementwise":
-        return ()  # scale multiplies by what is learned; the others are looked at by themselves
+    if row is None:
+        return ()
+    if row.kind == "scale":
+        return ((),)
     if row.derivative is None:
-        everything = tuple(range(len(node.args)))
-        return (everything,) * len(node.args)
+        return (tuple(range(len(node.args))),) * len(node.args)
     return seen_by_derivative(row.derivative, len(node.args))
 
 

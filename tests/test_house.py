@@ -95,7 +95,7 @@ LAYERS = [
     {"errors", "files", "seeds", "resources", "statistics", "plugins"},
     {"operators", "graph", "limits", "canonical"},
     {"enclosure", "intervals", "polynomials", "ranges"},
-    {"normal", "notation", "printing", "recipe", "shapes", "recurrence", "cell"},
+    {"normal", "notation", "printing", "recipe", "shapes", "recurrence", "gating", "roles", "cell"},
     {"known", "zoo", "strategies", "tasks", "lowering", "shell", "network"}
     | {"space", "membership", "rules", "growth", "scans", "trees", "highway"},
     {"backends", "layers", "width", "model", "export", "inspection"},

@@ -6,7 +6,7 @@ import html
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any
 from cellsearch.errors import CellSearchError
 from cellsearch.files import check_new, write
 from cellsearch.graph import Graph, Node
-from cellsearch.inspection.written import is_gate, targets, written
+from cellsearch.inspection.written import targets, written
 from cellsearch.operators import OPERATORS
 from cellsearch.printing import format_number
+from cellsearch.ranges import ranges
+from cellsearch.roles import RoleName, roles
 
 if TYPE_CHECKING:
     from cellsearch.cell import Cell
@@ -93,7 +95,8 @@ def _render(cell: Cell, form: str) -> bytes:
     canvas.graph_attr.update(
         rankdir="BT", nodesep="0.3", ranksep="0.4", fontname=_FONT, fontsize="11", bgcolor="white"
     )
-    canvas.graph_attr.update(label=_legend(graph), labelloc="b", dpi=_DPI[form])
+    kinds = _kinds(graph)
+    canvas.graph_attr.update(label=_legend(kinds), labelloc="b", dpi=_DPI[form])
     if length > _FINE:
         canvas.graph_attr.update(nslimit="0.1", nslimit1="0.1", mclimit="0.01", splines="line")
     canvas.node_attr.update(shape="box", style="filled,rounded", fixedsize="true")
@@ -101,7 +104,7 @@ def _render(cell: Cell, form: str) -> bytes:
     canvas.edge_attr.update(color=_LINE_COLOUR, arrowsize="0.6")
     canvas.edge_attr.update(labeldistance="1.9", labelangle="-20")
     canvas.edge_attr.update(fontname=_FONT, fontsize="11", fontcolor=_LINE_COLOUR)
-    _add_nodes(canvas, graph)
+    _add_nodes(canvas, graph, kinds)
     with _quiet():
         image: bytes = canvas.draw(format=form, prog="dot")
     return image
@@ -120,11 +123,12 @@ def _length(graph: Graph) -> int:
 _DPI = {"svg": "72", "png": "144"}
 
 
-def _add_nodes(canvas: Any, graph: Graph) -> None:
+def _add_nodes(canvas: Any, graph: Graph, kinds: Sequence[str]) -> None:
     results = targets(graph)
     unnamed = {node for _, node in results}  # their name stands at the arrow's other end
     for index, node in enumerate(graph.nodes):
-        canvas.add_node(f"n{index}", **_look(node, "" if index in unnamed else node.name))
+        name = "" if index in unnamed else node.name
+        canvas.add_node(f"n{index}", **_look(node, kinds[index], name))
         row = OPERATORS.get(node.op)
         ordered = row is not None and not row.commutative and len(node.args) > 1
         for slot, arg in enumerate(node.args):
@@ -146,19 +150,24 @@ def _add_nodes(canvas: Any, graph: Graph) -> None:
     canvas.add_subgraph([f"t{place}" for place in range(len(results))], rank="sink")
 
 
-def _kind(node: Node) -> str:
+def _kinds(graph: Graph) -> tuple[str, ...]:
+    """Return for each node which of `_KINDS` it is."""
+    found = roles(graph, ranges(graph))
+    return tuple(_kind(node, role.name) for node, role in zip(graph.nodes, found, strict=True))
+
+
+def _kind(node: Node, role: RoleName) -> str:
     if node.op in ("state", "number"):
         return node.op
     if node.op == "x":
         return "input"
     if node.op == "parameter" or OPERATORS[node.op].owns_tensors:
         return "learned"
-    return "gate" if is_gate(node) else "elementwise"
+    return "gate" if role == "gate" else "elementwise"
 
 
-def _look(node: Node, name: str) -> dict[str, str]:
+def _look(node: Node, kind: str, name: str) -> dict[str, str]:
     """Return how a node is drawn; `name` is that of its statement."""
-    kind = _kind(node)
     if kind == "number":
         text = format_number(float(node.attribute("value", 0.0)))
         return {**_box([text], kind), "width": "0.3", "height": "0.2", "fontsize": "11"}
@@ -187,9 +196,9 @@ def _box(lines: list[str], kind: str) -> dict[str, str]:
     }
 
 
-def _legend(graph: Graph) -> str:
+def _legend(found: Sequence[str]) -> str:
     """Return the legend of the kinds that occur, as a table in Graphviz's HTML."""
-    kinds = {"state", *(_kind(node) for node in graph.nodes)}
+    kinds = {"state", *found}
     cells = [
         f'<TD BGCOLOR="{fill}" COLOR="{line}" STYLE="ROUNDED">{words}</TD>'
         for kind, (fill, line, words) in _KINDS.items()

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from cellsearch.graph import Node
-from cellsearch.inspection.written import is_gate, printable, written
+from cellsearch.inspection.values import Value, plain_gates, plain_values, rows, values
+from cellsearch.inspection.written import printable
 from cellsearch.operators import OPERATORS
-from cellsearch.printing import format_number
+from cellsearch.recurrence import KINDS, Recurrence, recurrences
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+    from rich.table import Table
     from rich.text import Text
 
     from cellsearch.cell import Cell
+
+_LONGEST = 36
+"""Longer expressions of values without a name end in dots."""
 
 
 def summarise(cell: Cell, input_size: int = 64, hidden_size: int = 64) -> dict[str, Any]:
@@ -21,23 +26,34 @@ def summarise(cell: Cell, input_size: int = 64, hidden_size: int = 64) -> dict[s
 
     `nodes` (operators, as a space's limit counts them), `parameters`, `products` (weight matrices
     that are multiplied in a step) and `operations` (multiply-adds and elementwise operations of a
-    step of one sequence) are those of the normal form. `gates` are the values between 0 and 1 that
-    multiply something: for each its name, what it multiplies, and what its complement, 1 minus the
-    gate, multiplies.
+    step of one sequence) are those of the normal form. `kind` is that of the recurrence, and
+    `recurrences` which states read each other and of what kind that is. `values` are those of the
+    cell as it was written: for each its name or expression, its range, its role and what it does.
+    `gates` are those between 0 and 1 that multiply something: for each its name, what it
+    multiplies, and what its complement, 1 minus the gate, multiplies.
 
     Raises CellError if x enters elementwise operators and the sizes differ.
     """
+    return _facts(cell, values(cell), input_size, hidden_size)
+
+
+def _facts(cell: Cell, found: Sequence[Value], input_size: int, hidden_size: int) -> dict[str, Any]:
     return {
         "id": cell.id,
         "states": list(cell.states),
         "output": "output" if cell.has_output else "h",
+        "kind": cell.kind,
+        "recurrences": [
+            {"states": list(each.states), "kind": each.kind} for each in recurrences(cell.normal)
+        ],
         "nodes": sum(node.op in OPERATORS for node in cell.normal.nodes),
         "input_size": input_size,
         "hidden_size": hidden_size,
         "parameters": cell.parameters(input_size, hidden_size),
         "products": sum(len(node.args) for node in cell.normal.nodes if node.op == "linear"),
         "operations": cell.operations(input_size, hidden_size),
-        "gates": _gates(written(cell).nodes),
+        "gates": plain_gates(found),
+        "values": plain_values(found),
     }
 
 
@@ -47,7 +63,8 @@ def render_cell(cell: Cell, input_size: int = 64, hidden_size: int = 64) -> Rend
     from rich.table import Table
     from rich.text import Text
 
-    facts = summarise(cell, input_size, hidden_size)
+    found = values(cell)
+    facts = _facts(cell, found, input_size, hidden_size)
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim", no_wrap=True)
     table.add_column()
@@ -56,14 +73,43 @@ def render_cell(cell: Cell, input_size: int = 64, hidden_size: int = 64) -> Rend
         ("id", facts["id"]),
         ("states", ", ".join(facts["states"])),
         ("output", facts["output"]),
+        ("kind", kind_text(recurrences(cell.normal))),
         ("nodes", f"{facts['nodes']} operators"),
         ("parameters", f"{facts['parameters']:,} ({sizes})"),
         ("products", f"{facts['products']} matri{'x' if facts['products'] == 1 else 'ces'} a step"),
         ("operations", f"{facts['operations']:,} a step"),
-        *(("gate", _sentence(gate)) for gate in facts["gates"]),
     ):
         table.add_row(Text(name), Text(value))
-    return Group(_highlighted(cell.text), Text(), table)
+    return Group(_highlighted(cell.text), Text(), table, Text(), _value_table(found))
+
+
+def kind_text(found: Sequence[Recurrence]) -> str:
+    """Return the kind of a cell, given its recurrences, with what makes it so."""
+    kind = max((each.kind for each in found), key=KINDS.index, default="scan")
+    states = [state for each in found if each.kind == kind for state in each.states]
+    if not states:
+        return "scan: nothing is carried from step to step"
+    whose = " and ".join(filter(None, (", ".join(states[:-1]), states[-1])))
+    if kind == "dense":
+        return f"dense: each step mixes all features of {whose}"
+    carried = f"{whose} {'is' if len(states) == 1 else 'are'} carried feature by feature"
+    if kind == "diagonal":
+        return f"diagonal: {carried}, but not affinely"
+    return f"scan: {carried} and affinely, so a parallel scan can run it"
+
+
+def _value_table(found: Sequence[Value]) -> Table:
+    """Return a table of what is worth a line: name, range, role."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, padding=(0, 2, 0, 0), show_edge=False, header_style="dim")
+    for heading in ("value", "range", "role"):
+        table.add_column(heading, no_wrap=heading == "range")
+    for name, interval, role in rows(found):
+        cut = name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}\N{HORIZONTAL ELLIPSIS}"
+        table.add_row(Text(cut), Text(interval), Text(role))
+    return table
 
 
 def _highlighted(text: str) -> Text:
@@ -79,65 +125,3 @@ def _highlighted(text: str) -> Text:
         part.highlight_regex(r"\b\w+(?=\()", "cyan")
         found.append_text(part).append(mark + comment, "dim")
     return found
-
-
-def _gates(nodes: tuple[Node, ...]) -> list[dict[str, Any]]:
-    found = []
-    for index, node in enumerate(nodes):
-        if not is_gate(node):
-            continue
-        multiplies = _multiplied(nodes, index)
-        complement = [
-            partner
-            for other, user in enumerate(nodes)
-            if user.op == "sub" and user.args[1] == index and _is_one(nodes[user.args[0]])
-            for partner in _multiplied(nodes, other)
-        ]
-        for user in nodes:
-            if user.op == "blend" and user.args[0] == index:
-                multiplies.append(_words(nodes, user.args[1]))
-                complement.append(_words(nodes, user.args[2]))
-        if multiplies or complement:
-            name = _words(nodes, index)
-            found.append({"name": name, "multiplies": multiplies, "complement": complement})
-    return found
-
-
-def _multiplied(nodes: tuple[Node, ...], index: int) -> list[str]:
-    """Return the other factors of the products in which a node stands."""
-    factors = []
-    for user in nodes:
-        if user.op == "mul" and index in user.args:
-            slots = list(user.args)
-            slots.remove(index)
-            factors += [_words(nodes, slot) for slot in slots]
-    return factors
-
-
-def _is_one(node: Node) -> bool:
-    return node.op == "number" and node.attribute("value", 0.0) == 1.0
-
-
-def _words(nodes: tuple[Node, ...], index: int) -> str:
-    """Return a node's name, or its expression as in a cell's text, attributes left out."""
-    node = nodes[index]
-    if node.op == "state":
-        return f"{node.name}_prev"
-    if node.name or node.op == "x":
-        return node.name or "x"
-    if node.op == "number":
-        return format_number(float(node.attribute("value", 0.0)))
-    args = [_words(nodes, arg) for arg in node.args]
-    row = OPERATORS.get(node.op)
-    if row is not None and row.infix is not None:
-        return f"({f' {row.infix} '.join(args)})"
-    return f"{node.op}({', '.join(args)})"
-
-
-def _sentence(gate: dict[str, Any]) -> str:
-    parts = []
-    if gate["multiplies"]:
-        parts.append(f"multiplies {', '.join(gate['multiplies'])}")
-    if gate["complement"]:
-        parts.append(f"its complement multiplies {', '.join(gate['complement'])}")
-    return f"{gate['name']} {'; '.join(parts)}"

@@ -82,7 +82,9 @@ def test_rendered_cell_shows_text_and_facts() -> None:
     shown = plain_text(render_cell(zoo["gru"]), width=80)
     assert zoo["gru"].text.strip() in shown
     assert "24,832 (input size 64, hidden size 64)" in shown
-    assert "z multiplies h_prev; its complement multiplies n" in shown
+    assert "dense: each step mixes all features of h" in shown
+    assert "z      0 to 1   gate: keeps h_prev; 1 - z lets n into h" in shown
+    assert "n      -1 to 1  candidate for h" in shown
     assert max(map(len, shown.splitlines())) <= 80
 
 
