@@ -192,6 +192,8 @@ class _Reader:
                 weights += _pairs(product.at, fresh, contents[product.at])
             elif len(product.shares) > 1:
                 undecided.append(product)
+            else:
+                contents[product.at] = product.shares
         certain = {each.selector for each in products.spelled_out(gates)}
         for product in undecided:
             selectors, contents[product.at] = self._among_gates(product, certain)
