@@ -6,11 +6,12 @@ in and 1 - g keeps a. Numbers count for nothing: in 2 * g * a, g multiplies a.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from cellsearch.graph import Graph, Node
 from cellsearch.intervals import Interval
+from cellsearch.updates import Updates
 
 ROUNDING = 1e-6
 """By how much a value may leave 0..1, or -1..1, and still count as within."""
@@ -30,7 +31,8 @@ class Selection:
 class Product:
     """The factors of a product that are not numbers: those between 0 and 1, and what they select.
 
-    `contents` are neither in 0..1 nor, like 1 + tanh(x), of one sign and bounded.
+    What they select, `contents`, carries a memory, or may be negative or without bound; a factor
+    such as 1 + tanh(x) is neither the one nor the other.
     """
 
     at: int
@@ -41,24 +43,19 @@ class Product:
 class Products:
     """The products of a graph, nested ones taken together."""
 
-    def __init__(self, graph: Graph, ranges: Sequence[Interval], carrying: Collection[int]) -> None:
-        """Take nodes that carry a memory's value, in `carrying`, for contents in any case."""
-        self.nodes, self.ranges, self.carrying = graph.nodes, ranges, carrying
-        self.users: list[list[int]] = [[] for _ in graph.nodes]
+    def __init__(self, graph: Graph, ranges: Sequence[Interval], updates: Updates) -> None:
+        self.nodes, self.ranges, self.updates = graph.nodes, ranges, updates
+        self.users: list[list[int]] = [[] for _ in graph.nodes]  # -1: it leaves the step
         for index, node in enumerate(graph.nodes):
             for arg in node.args:
                 self.users[arg].append(index)
         for update in graph.results:
             self.users[update].append(-1)
-        self.varies: list[bool] = []
-        for node in graph.nodes:
-            own = bool(node.tensors) or node.op in ("x", "state")
-            self.varies.append(own or any(self.varies[arg] for arg in node.args))
         self.blends = tuple(
             Selection(index, node.args[0], node.args[slot], complement=slot == 2)
             for index, node in enumerate(graph.nodes)
             for slot in (1, 2)
-            if node.op == "blend" and self.varies[node.args[slot]]
+            if node.op == "blend" and self.updates.varies[node.args[slot]]
         )
         self.all = tuple(
             self._product(index)
@@ -68,11 +65,11 @@ class Products:
 
     def is_share(self, index: int) -> bool:
         """Return whether a value varies between 0 and 1 at most."""
-        return self.varies[index] and self.ranges[index].within(-ROUNDING, 1 + ROUNDING)
+        return self.updates.varies[index] and self.ranges[index].within(-ROUNDING, 1 + ROUNDING)
 
     def is_signed_share(self, index: int) -> bool:
         """Return whether a value varies between -1 and 1 at most."""
-        return self.varies[index] and self.ranges[index].within(-1 - ROUNDING, 1 + ROUNDING)
+        return self.updates.varies[index] and self.ranges[index].within(-1 - ROUNDING, 1 + ROUNDING)
 
     def spelled_out(self, selections: Iterable[Selection]) -> list[Selection]:
         """Return all that selections mean: for differences, and for what a selector is 1 minus.
@@ -94,18 +91,15 @@ class Products:
         return found
 
     def _product(self, index: int) -> Product:
-        factors = [factor for factor in self._factors(index) if self.varies[factor]]
-        rest = [
-            factor for factor in factors if factor in self.carrying or not self.is_share(factor)
-        ]
-        shares = [factor for factor in factors if factor not in rest]
-        contents = [
-            factor
-            for factor in rest
-            if factor in self.carrying
-            or self.ranges[factor].low < 0
-            or not self.ranges[factor].is_bounded
-        ]
+        shares, contents = [], []
+        for factor in self._factors(index):
+            interval = self.ranges[factor]
+            if not self.updates.varies[factor]:
+                continue
+            if self.is_share(factor) and not self.updates.carries_memory(factor):
+                shares.append(factor)
+            elif self.updates.carries_memory(factor) or interval.low < 0 or not interval.is_bounded:
+                contents.append(factor)
         return Product(index, tuple(shares), tuple(contents))
 
     def _factors(self, index: int) -> list[int]:

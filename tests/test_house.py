@@ -95,7 +95,8 @@ LAYERS = [
     {"errors", "files", "seeds", "resources", "statistics", "plugins"},
     {"operators", "graph", "limits", "canonical"},
     {"enclosure", "intervals", "polynomials", "ranges"},
-    {"normal", "notation", "printing", "recipe", "shapes", "recurrence", "gating", "roles", "cell"},
+    {"normal", "notation", "printing", "recipe", "shapes", "recurrence", "cell"}
+    | {"updates", "gating", "roles"},
     {"known", "zoo", "strategies", "tasks", "lowering", "shell", "network"}
     | {"space", "membership", "rules", "growth", "scans", "trees", "highway"},
     {"backends", "layers", "width", "model", "export", "inspection"},
