@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
@@ -23,7 +24,7 @@ MAX_TERMS = 32
 MAX_PASSED_ON = 8
 """Most terms of a value that is written out in the polynomials of others."""
 SHORT = 2
-"""Most terms of the arguments that are still written out in one that would have more: 1 - z."""
+"""Most terms of arguments, such as 1 - z, that are written out in one that would have more."""
 MAX_CORNERS = 5
 """Most variables that are looked at from both ends."""
 
@@ -114,8 +115,11 @@ def polynomials(graph: Graph) -> tuple[Polynomial, ...]:
     """Return each node's value as a polynomial of nodes that are none themselves.
 
     What is computed by another formula than sums, products and quotients by numbers, or has more
-    than `MAX_TERMS` terms, is a variable of its own.
+    than `MAX_TERMS` terms, is a variable of its own. So is, for others, what has more than
+    `MAX_PASSED_ON` terms; if it is used but once, only its long arguments are: the z of
+    (1 - z) * long may be that of a gate elsewhere.
     """
+    uses = Counter(arg for node in graph.nodes for arg in node.args)
     found: list[Polynomial] = []
     passed_on: list[Polynomial] = []
     for index, node in enumerate(graph.nodes):
@@ -123,7 +127,7 @@ def polynomials(graph: Graph) -> tuple[Polynomial, ...]:
         args = [passed_on[arg] for arg in node.args]
         value = _written_out(node, args) or own
         short = value
-        if len(value.terms) > MAX_PASSED_ON:
+        if len(value.terms) > MAX_PASSED_ON and uses[index] == 1:
             pairs = zip(node.args, args, strict=True)
             cut = [arg if len(arg.terms) <= SHORT else Polynomial.of(i) for i, arg in pairs]
             short = _written_out(node, cut) or own
