@@ -115,7 +115,7 @@ def _values(
             value = ANYTHING
         if written_out[index].variables != (index,):
             value = value.meet(bounds(written_out[index], found))
-        found.append(value)
+        found.append(Interval(value.low + 0.0, value.high + 0.0))  # never minus zero
     return found
 
 
