@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from itertools import islice
 
 
 class CellSearchError(Exception):
@@ -45,8 +46,11 @@ class ClusterError(CellSearchError):
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Return ``" (did you mean 'x'?)"`` for the known word nearest to `word`, or ``""``."""
-    close = difflib.get_close_matches(word[:80], list(known), n=1, cutoff=0.5)
+    """Return ``" (did you mean 'x'?)"`` for the known word nearest to `word`, or ``""``.
+
+    Of many known words, the first 200 are looked at.
+    """
+    close = difflib.get_close_matches(word[:80], list(islice(known, 200)), n=1, cutoff=0.5)
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 

@@ -20,7 +20,7 @@ MAX_NODES = 512
 MAX_EDGES = 4096
 """Most arguments of all nodes together, as written and in the normal form."""
 MAX_ARGUMENTS = 256
-"""Most arguments of a sum or product, once nested ones are joined."""
+"""Most arguments of one node, as written and once nested sums and products are joined."""
 MAX_DEPTH = 60
 """Deepest nesting of one expression."""
 TOO_DEEP = f"more than {MAX_DEPTH} levels of nesting; give parts names of their own"

@@ -214,8 +214,9 @@ class _Reader:
             )
         low, high = (0, 0) if row is None else row.arity
         count = len(tree.args)
-        if count < low or (high is not None and count > high):
-            expected = f"{low}" if low == high else f"at least {low}"
+        if not low <= count <= (limits.MAX_ARGUMENTS if high is None else high):
+            least = f"at least {low}" if count < low else f"at most {limits.MAX_ARGUMENTS}"
+            expected = f"{low}" if low == high else least
             plural = "" if low == 1 else "s"
             raise CellError(f"{where}: {op} takes {expected} argument{plural}, found {count}")
         attributes = _attributes(tree, op, where)

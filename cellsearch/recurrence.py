@@ -151,12 +151,24 @@ def seen_by_partials(node: Node) -> tuple[tuple[int, ...], ...]:
         return ((),)
     if row.derivative is None:
         return (tuple(range(len(node.args))),) * len(node.args)
-    return seen_by_derivative(row.derivative, len(node.args))
+    return seen_by_derivative(row.derivative, len(node.args), row.commutative)
 
 
 @lru_cache(maxsize=4096)
-def seen_by_derivative(derivative: Formula, count: int) -> tuple[tuple[int, ...], ...]:
-    """Return which of `count` arguments each partial derivative of a formula sees."""
+def seen_by_derivative(
+    derivative: Formula, count: int, alike: bool = False
+) -> tuple[tuple[int, ...], ...]:
+    """Return which of `count` arguments each partial derivative of a formula sees.
+
+    Of arguments that are all `alike`, as those of a commutative operator, three tell of any number.
+    """
+    if alike and count > 3:
+        few = seen_by_derivative(derivative, 3)[0]
+        own, others = 0 in few, 1 in few
+        return tuple(
+            tuple(slot for slot in range(count) if (own if slot == place else others))
+            for place in range(count)
+        )
     args = [_Trace(1 << slot) for slot in range(count)]
     partials = derivative(_TRACING, _Trace((1 << count) - 1), *args)
     return tuple(
