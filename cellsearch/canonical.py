@@ -12,6 +12,7 @@ n refinements and not n factorial orders.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 
 from cellsearch.errors import CellError
 
@@ -20,8 +21,10 @@ Certificate = tuple[tuple[int, int, int], ...]
 Signature = tuple[tuple[tuple[int, int], ...], tuple[tuple[int, int], ...]]  # label and rank
 Classes = dict[int, list[int]]  # the nodes of each rank, if there are several
 
-MAX_WORK = 200_000
+MAX_WORK = 300_000
 """Most nodes and edges that a search looks at; beyond it a graph is called too symmetric."""
+MIRRORS = 4
+"""Explored choices with which a further one is compared, in case it is their mirror image."""
 
 
 def canonical_order(colours: Sequence[str], edges: Sequence[Edge]) -> list[int]:
@@ -29,7 +32,8 @@ def canonical_order(colours: Sequence[str], edges: Sequence[Edge]) -> list[int]:
 
     Two graphs are isomorphic, colours and edge labels included, exactly when their nodes, each
     taken in this order, have equal colours and equal edges. Parallel edges are allowed. Raises
-    CellError if so many nodes are alike that the search would take more than `MAX_WORK`.
+    CellError if so many nodes are alike that the search would take more than `MAX_WORK`; how much
+    it takes may depend on the order in which the nodes come.
     """
     if not colours:
         return []
@@ -78,15 +82,17 @@ class _Search:
         for node in tied:
             for symmetry in self.symmetries[known:]:
                 if symmetry.keys().isdisjoint(path):
+                    self._spend(len(symmetry))
                     orbits.join(symmetry)
             known = len(self.symmetries)
+            self._spend(1 + len(explored))
             if any(orbits.root(node) == orbits.root(other) for other in explored):
                 continue  # the mirror image of a node that was explored
             split, parts, low = list(ranks), dict(classes), ranks[node]
             split[node] = low + len(tied) - 1
             parts[low] = [other for other in tied if other != node]
             self.refine(split, parts, (node,))
-            mirror = self._mirror(split, explored.values())
+            mirror = self._mirror(split, islice(explored.values(), MIRRORS))
             if mirror is not None:
                 self.symmetries.append(mirror)
                 continue
@@ -125,6 +131,7 @@ class _Search:
         A node that has its rank in both is taken to stay where it is.
         """
         for others in explored:
+            self._spend(self.size // 4)
             moved = [node for node in range(self.size) if ranks[node] != others[node]]
             sources = sorted(moved, key=others.__getitem__)
             targets = sorted(moved, key=ranks.__getitem__)
@@ -151,6 +158,7 @@ class _Search:
         while changed:
             touched: dict[int, dict[int, None]] = {}  # by rank, each node once
             for node in changed:
+                self._spend(len(self.incoming[node]) + len(self.outgoing[node]))
                 for _, other in (*self.incoming[node], *self.outgoing[node]):
                     touched.setdefault(ranks[other], {})[other] = None
             moved: dict[int, int] = {}
@@ -224,6 +232,7 @@ class _Orbits:
 
     def root(self, item: int) -> int:
         while self.parent[item] != item:
+            self.parent[item] = self.parent[self.parent[item]]
             item = self.parent[item]
         return item
 

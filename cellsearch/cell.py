@@ -39,7 +39,8 @@ class Cell:
 
         Raises CellError that names the line, what was found there and what was expected.
         """
-        cell = cls(text.strip("\n") + "\n", notation.parse(text))
+        structure = notation.parse(text)
+        cell = cls(text.strip("\n") + "\n", structure)
         shapes.widths(cell.normal)
         return cell
 

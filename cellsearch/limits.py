@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import keyword
 import re
+from collections.abc import Iterator
 
-from cellsearch.errors import CellError
+from cellsearch.errors import CellError, quoted
 
 MAX_TEXT = 64 * 1024
 """Longest cell text or recipe, in bytes."""
@@ -39,9 +40,9 @@ _TOKEN = re.compile(
     r"|(?P<name>[A-Za-z_][A-Za-z0-9_]*)"
     r"|(?P<number>0[xXoObB][0-9A-Fa-f_]+"
     r"|(?:[0-9][0-9_]*\.?[0-9_]*|\.[0-9][0-9_]*)(?:[eE][+-]?[0-9][0-9_]*)?)"
-    r"|\"[A-Za-z0-9_ ]+\"|'[A-Za-z0-9_ ]+'"
+    r"|(?P<text>\"[A-Za-z0-9_ ]+\"|'[A-Za-z0-9_ ]+')"
     r"|(?P<sign>[+\-*/.])"
-    r"|(?P<open>\()|(?P<close>\))|[=,]"
+    r"|(?P<open>\()|(?P<close>\))|(?P<other>[=,])"
 )
 _CONSTANTS = ("True", "False", "None")
 
@@ -65,32 +66,40 @@ def check_code(lines: list[str]) -> None:
         where = f"cell, line {number}"
         if depth == 0:
             signs = 0  # a statement ends with its line, unless a parenthesis is open
-        position, closed = 0, False
-        while position < len(line):
-            match = _TOKEN.match(line, position)
-            if match is None:
-                raise CellError(f"{where}: unexpected character {line[position]!r}")
-            position, kind = match.end(), match.lastgroup
-            if kind is None and match[0].isspace():
-                continue
+        before = ""
+        for kind, token in _tokens(line, where):
             tokens += 1
-            if kind == "number" and len(match[0]) > MAX_DIGITS:
-                raise CellError(
-                    f"{where}: expected a finite number of at most {MAX_DIGITS} characters"
-                )
-            if kind == "open":
-                depth += 1
-            elif kind == "close":
-                depth = max(0, depth - 1)
-            word = kind == "name" and keyword.iskeyword(match[0]) and match[0] not in _CONSTANTS
-            signs += word or kind == "sign" or (kind == "open" and closed)
-            closed = kind == "close"
+            depth = max(0, depth + (kind == "open") - (kind == "close"))
+            word = kind == "name" and keyword.iskeyword(token) and token not in _CONSTANTS
+            call = kind == "open" and before == "close"
+            signs += kind == "sign" or word or call
+            before = kind
             if depth > MAX_DEPTH:
                 raise CellError(f"{where}: {TOO_DEEP}")
             if signs > MAX_SIGNS:
                 raise CellError(f"{where}: more than {MAX_SIGNS} signs in one statement")
-        if tokens > MAX_TOKENS:
-            raise CellError(f"{where}: more than {MAX_TOKENS} names, numbers and signs")
+            if tokens > MAX_TOKENS:
+                raise CellError(f"{where}: more than {MAX_TOKENS} names, numbers and signs")
+
+
+def _tokens(line: str, where: str) -> Iterator[tuple[str, str]]:
+    """Yield the kind and the text of each token of a line."""
+    position = 0
+    while position < len(line):
+        match = _TOKEN.match(line, position)
+        if match is None:
+            raise CellError(f"{where}: unexpected character {line[position]!r}")
+        position, kind, token = match.end(), match.lastgroup, match[0]
+        if kind == "number":
+            after = line[position : position + 1]
+            if after.isalpha():  # Python reads 1if as two words
+                raise CellError(f"{where}: expected a number, found {quoted(token + after)}")
+            if len(token) > MAX_DIGITS:
+                raise CellError(
+                    f"{where}: expected a finite number of at most {MAX_DIGITS} characters"
+                )
+        if kind is not None:
+            yield kind, token
 
 
 _JSON_PART = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)

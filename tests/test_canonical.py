@@ -8,6 +8,7 @@ from random import Random
 
 import networkx as nx
 import pytest
+from hard_graphs import symmetric_graph, twisted
 from hypothesis import given
 from hypothesis import strategies as st
 from random_cells import seeded
@@ -15,6 +16,7 @@ from random_cells import seeded
 from cellsearch import canonical
 from cellsearch.canonical import Edge, canonical_order
 from cellsearch.cell import Cell
+from cellsearch.errors import CellError
 
 CLASSES = {1: 1, 2: 2, 3: 6, 4: 31, 5: 302, 6: 5984}
 """Directed acyclic graphs without labels, https://oeis.org/A003087."""
@@ -200,27 +202,71 @@ def orders_tried(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     return tried
 
 
-@pytest.mark.parametrize("count", [2, 12, 30])
-@pytest.mark.parametrize(
-    "part", ["linear(x)", "sigmoid(linear(x, h_prev)) * tanh(linear(x, h_prev))"]
+PARTS = (
+    "linear(x)",
+    "scale(linear(x))",
+    "sigmoid(linear(x, h_prev)) * tanh(linear(x, h_prev))",
+    "tanh(linear(x) * linear(x) + linear(x) * linear(x))",
 )
-def test_equal_parts_cost_as_many_orders_as_there_are_parts(
-    orders_tried: Counter[str], count: int, part: str
-) -> None:
-    cell = Cell.parse(f"h = mean({', '.join([part] * count)})")
-    assert cell.id
-    assert orders_tried["orders"] <= count
 
 
-def test_equal_states_in_a_ring_cost_few_orders(orders_tried: Counter[str]) -> None:
-    size = 20
+@pytest.mark.parametrize("count", [2, 12, 60])
+@pytest.mark.parametrize("part", PARTS)
+def test_equal_parts_cost_one_order(orders_tried: Counter[str], part: str, count: int) -> None:
+    assert Cell.parse(f"h = mean({', '.join([part] * count)})").id
+    assert orders_tried["orders"] == 1
+
+
+def test_equal_states_in_a_ring_cost_two_orders(orders_tried: Counter[str]) -> None:
+    size = 40
     ring = "".join(f"s{i} = tanh(linear(s{(i + 1) % size}_prev))\n" for i in range(size))
     assert Cell.parse(ring + f"h = mean({', '.join(f's{i}_prev' for i in range(size))})\n").id
-    assert orders_tried["orders"] <= size
+    assert orders_tried["orders"] <= 2
 
 
-def test_a_hundred_equal_parts_are_put_in_order(
-    orders_tried: Counter[str],
-) -> None:
-    assert Cell.parse(f"h = mean({', '.join(['linear(x)'] * 100)})").id
-    assert orders_tried["orders"] <= 100
+def test_symmetric_graphs_have_one_form_whatever_order_they_come_in(full: bool) -> None:
+    rng = seeded(6)
+    ordered = 0
+    for seed in range(400 if full else 40):
+        neighbours = symmetric_graph(seeded(seed))
+        if len(neighbours) > (150 if full else 70):
+            continue
+        colours = [""] * len(neighbours)
+        edges = [(node, other, 0) for node, others in enumerate(neighbours) for other in others]
+        forms = set()
+        try:
+            for _ in range(4):
+                forms.add(form(*shuffled(colours, edges, rng)))
+        except CellError:
+            continue  # too symmetric
+        assert len(forms) == 1
+        ordered += 1
+    assert ordered > 15
+
+
+@pytest.mark.parametrize("size", [4, 6])
+def test_a_twist_that_refinement_cannot_see_is_told_apart(size: int) -> None:
+    base = [[(node + 1) % size, (node + size // 2) % size] for node in range(size)]
+    rng = seeded(size)
+    forms = []
+    for twist in (False, True):
+        neighbours = twisted(base, twist)
+        colours = [""] * len(neighbours)
+        edges = [(node, other, 0) for node, others in enumerate(neighbours) for other in others]
+        found = {form(*shuffled(colours, edges, rng)) for _ in range(4)}
+        assert len(found) == 1
+        forms += found
+    assert forms[0] != forms[1]
+
+
+def test_what_is_too_symmetric_is_refused_in_one_line() -> None:
+    lengths = [*range(3, 11)] * 3
+    starts = [sum(lengths[:number]) for number in range(len(lengths))]
+    rings = "".join(
+        f"s{start + i} = linear(s{start + (i + 1) % length}_prev)\n"
+        for start, length in zip(starts, lengths, strict=True)
+        for i in range(length)
+    )
+    with pytest.raises(CellError, match="cell: too many of its parts are alike") as caught:
+        Cell.parse(rings + f"h = mean({', '.join(f's{i}' for i in range(sum(lengths)))})")
+    assert "\n" not in str(caught.value)
