@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from cellsearch import highway
 from cellsearch.graph import Graph
 from cellsearch.operators import OPERATORS
+from cellsearch.polynomials import polynomials
 from cellsearch.rules import RULES, LocalRule
 from cellsearch.trees import judge_tree
 
@@ -104,7 +105,7 @@ def _judge_flow(space: Space, graph: Graph) -> str | None:
     informed = {"x"}  # and the states that x reaches, at once or by way of other states
     while more := {s for s, update in graph.states if reads[update] & informed} - informed:
         informed |= more
-    stuck = _stuck_at_zero(graph)
+    stuck = _stuck_at_zero(graph, thoroughly="nothing_cancels" in space.rules)
     for name, update in graph.states:
         if name in stuck:
             return f"its state {name} begins at zero and does not leave it untrained."
@@ -144,29 +145,21 @@ def _judge_rules(space: Space, graph: Graph) -> str | None:
 
 
 _ZERO_AT_ZERO = frozenset(
-    {
-        "abs",
-        "add",
-        "gelu",
-        "layer_norm",
-        "leaky_relu",
-        "maximum",
-        "mean",
-        "minimum",
-        "neg",
-        "relu",
-        "scale",
-    }
-    | {"silu", "sin", "sqrt", "square", "sub", "tanh"}
+    {"abs", "add", "gelu", "layer_norm", "leaky_relu", "maximum", "mean", "minimum", "neg", "relu"}
+    | {"scale", "silu", "sin", "sqrt", "square", "sub", "tanh"}
 )
 
 
-def _stuck_at_zero(graph: Graph) -> set[str]:
-    """Return the states that stay at zero, where they begin, whatever x and the matrices are."""
+def _stuck_at_zero(graph: Graph, thoroughly: bool) -> set[str]:
+    """Return the states that stay at zero, where they begin, whatever x and the matrices are.
+
+    Looked at thoroughly, it is seen, too, where the other terms of a sum cancel out.
+    """
     stuck = {name for name, _ in graph.states}
+    written_out = polynomials(graph) if thoroughly else ()
     while True:
         zero: list[bool] = []
-        for node in graph.nodes:
+        for index, node in enumerate(graph.nodes):
             args = [zero[arg] for arg in node.args]
             if node.op == "state":
                 zero.append(node.name in stuck)
@@ -180,6 +173,10 @@ def _stuck_at_zero(graph: Graph) -> set[str]:
                 zero.append(all(args) and not node.attribute("bias_init", 0.0))
             else:
                 zero.append(node.op in _ZERO_AT_ZERO and all(args))
+            if thoroughly and not zero[index]:
+                terms = written_out[index].terms
+                if (index,) not in terms:  # else it is no polynomial
+                    zero[index] = all(any(zero[value] for value in term) for term in terms)
         left = {name for name, update in graph.states if zero[update]}
         if left == stuck:
             return stuck

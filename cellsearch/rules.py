@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 from types import MappingProxyType
 from typing import Literal
 
 from cellsearch.graph import Graph
 from cellsearch.operators import OPERATORS
+from cellsearch.polynomials import polynomials
 from cellsearch.recurrence import recurrences
 
 ACTIVATIONS = tuple(
@@ -73,21 +75,19 @@ def _indirect(op: str, seen: Sequence[str]) -> str | None:
 
 
 def _nothing_cancels(graph: Graph) -> str | None:
-    """Refuse sums and differences, also nested ones, in which a value comes to nothing."""
-    sums: list[Counter[int]] = []  # each value as a sum of others, by how often each is added
+    """Refuse sums and products in which a value comes to nothing, as b does in a + b - b."""
+    written_out = polynomials(graph)
+    parts: list[int] = []  # itself and what it is a sum or product of, for each value, as bits
     for index, node in enumerate(graph.nodes):
-        total = Counter({index: 1})
-        if node.op in ("add", "sub", "neg"):
-            total.clear()
-            for slot, arg in enumerate(node.args, start=1):
-                taken = node.op != "add" and slot == len(node.args)
-                (total.subtract if taken else total.update)(sums[arg])
-        for value, count in total.items():
-            if count == 0:
-                op, name = graph.nodes[value].op, graph.nodes[value].name
+        variables = written_out[index].variables
+        args = node.args if index not in variables else ()  # else it is neither, or too long
+        parts.append(reduce(or_, (parts[arg] for arg in args), 1 << index))
+        left = reduce(or_, (parts[variable] for variable in variables), 0)
+        for variable in (variable for arg in args for variable in written_out[arg].variables):
+            if not left >> variable & 1:
+                op, name = graph.nodes[variable].op, graph.nodes[variable].name
                 what = f"{name}_prev" if op == "state" else f"a value, {op},"
-                return f"one of its sums adds {what} and takes it away again."
-        sums.append(total)
+                return f"{what} cancels out in one of its operators, {node.op}."
     return None
 
 

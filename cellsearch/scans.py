@@ -65,8 +65,8 @@ class ScanGrowth(Growth):
         return value
 
     def _is_allowed(self, value: Value, as_update: bool) -> bool:
-        if as_update and self.heed == 1 and "h" in self.bends.get(value, NONE):
-            return False
+        if self.heed == 1 and "h" in self.bends.get(value, NONE):
+            return False  # no update of a scan can see it
         return super()._is_allowed(value, as_update)
 
     def _operator_weight(self, row: Operator) -> float:
@@ -96,7 +96,7 @@ class ScanGrowth(Growth):
         reads = self.reads.get(value, NONE)
         if state not in reads and not self.reads_h:
             weight *= 0.01  # else nothing would be recurrent
-        return weight * (0.05 if reads - {state} else 1.0) * (10.0 if state in reads else 1.0)
+        return weight * (0.005 if reads - {state} else 1.0) * (10.0 if state in reads else 1.0)
 
     def _factor(self, bends: frozenset[str]) -> float:
         """Return how welcome it is that a value will not be affine in these states."""

@@ -104,8 +104,11 @@ _WEIGHTS: Mapping[str, Mapping[str, float]] = MappingProxyType(
 
 OTHER_WEIGHT = 0.1
 
-LEAF_CHANCE = 0.05
-"""How often a place may be a leaf whatever else its role would be, so that no tree is left out."""
+LEAF_CHANCE = 0.02
+"""How often a place may be a leaf whatever its role would be."""
+
+WILD_CHANCE = 0.1
+"""How often a tree is grown without preferences, so that none is out of reach."""
 
 
 def grow(space: Space, size: int, rng: random.Random) -> nx.MultiDiGraph | None:
@@ -126,8 +129,9 @@ class _TreeGrowth:
     def __init__(self, space: Space, rng: random.Random) -> None:
         self.space, self.rng = space, rng
         self.states = space.states[: rng.randint(1, len(space.states))]
+        self.wild = rng.random() < WILD_CHANCE
         self.graph = begin()
-        self.roles = {0: self._role(_CANDIDATE)}  # of the open places
+        self.roles = {0: _LEAF if self.wild else self._role(_CANDIDATE)}  # of the open places
         self.above = {0: 0}  # by node, the operators above it
         self.parents: dict[int, int] = {}
         self.leaves: dict[int, list[str]] = {}  # by operator, those among its arguments
@@ -148,7 +152,8 @@ class _TreeGrowth:
         ]
         if not places:
             return False
-        eager = [0.15 if self.roles[place] == _SEEN else 1.0 for place in places]
+        seen = 1.0 if self.wild else 0.15
+        eager = [seen if self.roles[place] == _SEEN else 1.0 for place in places]
         place = self.rng.choices(places, eager)[0]
         counts = {name: self._count(OPERATORS[name]) for name in self.space.operators}
         weights = [self._weight(self.roles[place], *item, left) for item in counts.items()]
@@ -188,7 +193,7 @@ class _TreeGrowth:
         return _LEAF if self.rng.random() < LEAF_CHANCE else role
 
     def _expand(self, place: int, op: str, count: int) -> list[int]:
-        roles = _argument_roles(op, count)
+        roles = self._argument_roles(op, count)
         if roles[-2:] == [_LEAF, _CANDIDATE] and self.rng.random() < 0.5:
             roles[-2:] = [_CANDIDATE, _LEAF]
         for role, node in zip(roles, new := expand(self.graph, place, op, count), strict=True):
@@ -221,13 +226,22 @@ class _TreeGrowth:
         """Return how welcome an operator is in a place, if `left` operators are due."""
         if op == "linear" and (role == _SEEN or count > self.products):
             return 0.0
-        weight = _WEIGHTS[role].get(op, OTHER_WEIGHT)
-        roles = [*self.roles.values(), *_argument_roles(op, count)]
+        weight = 1.0 if self.wild else _WEIGHTS[role].get(op, OTHER_WEIGHT)
+        roles = [*self.roles.values(), *self._argument_roles(op, count)]
         roles.remove(role)
         nodes = sum(_NEEDED[role] for role in roles) - (left - 1)
         closing = sum(_NEEDED[role] > 0 for role in roles)  # each by a linear of x and h_prev
         products = 2 * closing + (count if op == "linear" else 0) - self.products
         return weight * 0.02 ** (max(0, nodes) + max(0, products))
+
+    def _argument_roles(self, op: str, count: int) -> list[str]:
+        if op == "linear":
+            return [_SEEN] * count
+        if self.wild:
+            return [_LEAF] * count
+        if op in ("mul", "blend"):
+            return [_GATE, _LEAF, *[_CANDIDATE] * (count - 2)]
+        return [_FUNCTION] if count == 1 else [_LEAF, *[_CANDIDATE] * (count - 1)]
 
     def _activation(self, role: str) -> str | None:
         names = [name for name in self.space.operators if name in ACTIVATIONS]
@@ -249,12 +263,3 @@ class _TreeGrowth:
             8.0 if node in carrying else 0.05 if op in ("linear", "sigmoid") else 0.3
             for node, op in zip(nodes, ops, strict=True)
         ]
-
-
-def _argument_roles(op: str, count: int) -> list[str]:
-    """Return the roles of an operator's arguments."""
-    if op in ("mul", "blend"):
-        return [_GATE, _LEAF, *[_CANDIDATE] * (count - 2)]
-    if count == 1:
-        return [_SEEN if op == "linear" else _FUNCTION]
-    return [_SEEN] * count if op == "linear" else [_LEAF, *[_CANDIDATE] * (count - 1)]
