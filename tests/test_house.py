@@ -96,7 +96,7 @@ LAYERS = [
     {"operators", "graph", "limits", "canonical"},
     {"enclosure", "intervals", "polynomials", "ranges"},
     {"normal", "notation", "printing", "recipe", "shapes", "recurrence", "cell"}
-    | {"updates", "gating", "roles"},
+    | {"updates", "gating", "roles", "matching", "edits"},
     {"known", "zoo", "strategies", "tasks", "lowering", "shell", "network"}
     | {"space", "membership", "rules", "growth", "scans", "trees", "highway"},
     {"backends", "layers", "width", "model", "export", "inspection"},

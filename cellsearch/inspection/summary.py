@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from cellsearch.inspection.kin import nearest_known
 from cellsearch.inspection.values import Value, plain_gates, plain_values, rows, values
 from cellsearch.inspection.written import printable
 from cellsearch.operators import OPERATORS
@@ -30,7 +32,8 @@ def summarise(cell: Cell, input_size: int = 64, hidden_size: int = 64) -> dict[s
     `recurrences` which states read each other and of what kind that is. `values` are those of the
     cell as it was written: for each its name or expression, its range, its role and what it does.
     `gates` are those between 0 and 1 that multiply something: for each its name, what it
-    multiplies, and what its complement, 1 minus the gate, multiplies.
+    multiplies, and what its complement, 1 minus the gate, multiplies. `nearest` is the known cell
+    that it is nearest to and what is different, None for very large cells.
 
     Raises CellError if x enters elementwise operators and the sizes differ.
     """
@@ -38,6 +41,7 @@ def summarise(cell: Cell, input_size: int = 64, hidden_size: int = 64) -> dict[s
 
 
 def _facts(cell: Cell, found: Sequence[Value], input_size: int, hidden_size: int) -> dict[str, Any]:
+    kin = nearest_known(cell)
     return {
         "id": cell.id,
         "states": list(cell.states),
@@ -54,6 +58,7 @@ def _facts(cell: Cell, found: Sequence[Value], input_size: int, hidden_size: int
         "operations": cell.operations(input_size, hidden_size),
         "gates": plain_gates(found),
         "values": plain_values(found),
+        "nearest": None if kin is None else {**asdict(kin), "changes": list(kin.changes)},
     }
 
 
@@ -78,6 +83,7 @@ def render_cell(cell: Cell, input_size: int = 64, hidden_size: int = 64) -> Rend
         ("parameters", f"{facts['parameters']:,} ({sizes})"),
         ("products", f"{facts['products']} matri{'x' if facts['products'] == 1 else 'ces'} a step"),
         ("operations", f"{facts['operations']:,} a step"),
+        *([("nearest", facts["nearest"]["sentence"])] if facts["nearest"] else []),
     ):
         table.add_row(Text(name), Text(value))
     return Group(_highlighted(cell.text), Text(), table, Text(), _value_table(found))

@@ -145,8 +145,11 @@ def _phrases(found: Sequence[Value], effects: Sequence[Effect]) -> list[str]:
     return phrases
 
 
-def _words(nodes: tuple[Node, ...], index: int) -> str:
-    """Return a node's name, or its expression as in a cell's text, attributes left out."""
+def _words(nodes: tuple[Node, ...], index: int, within: str = "") -> str:
+    """Return a node's name, or its expression as in a cell's text, attributes left out.
+
+    What stands within an infix operator is in parentheses.
+    """
     node = nodes[index]
     if node.op == "state":
         return f"{node.name}_prev"
@@ -154,8 +157,10 @@ def _words(nodes: tuple[Node, ...], index: int) -> str:
         return node.name or "x"
     if node.op == "number":
         return format_number(float(node.attribute("value", 0.0)))
-    args = [_words(nodes, arg) for arg in node.args]
     row = OPERATORS.get(node.op)
-    if row is not None and row.infix is not None:
-        return f"({f' {row.infix} '.join(args)})"
-    return f"{node.op}({', '.join(args)})"
+    infix = None if row is None else row.infix
+    args = [_words(nodes, arg, infix or "") for arg in node.args]
+    if infix is None:
+        return f"{node.op}({', '.join(args)})"
+    text = f" {infix} ".join(args)
+    return f"({text})" if within else text

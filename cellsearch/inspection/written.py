@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cellsearch.graph import Graph, Node
-from cellsearch.operators import OPERATORS
 
 if TYPE_CHECKING:
     from cellsearch.cell import Cell
@@ -37,12 +36,6 @@ def targets(graph: Graph) -> tuple[tuple[str, int], ...]:
     """Return what leaves a step and the node it is: each carried state, then the output if any."""
     output = () if graph.output is None else (("output", graph.output),)
     return (*graph.states, *output)
-
-
-def is_gate(node: Node) -> bool:
-    """Return whether a node's value is between 0 and 1 whatever its arguments are."""
-    row = OPERATORS.get(node.op)
-    return row is not None and row.range[0] >= 0 and row.range[1] <= 1
 
 
 def printable(text: str) -> str:
