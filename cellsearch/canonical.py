@@ -21,7 +21,7 @@ Certificate = tuple[tuple[int, int, int], ...]
 Signature = tuple[tuple[tuple[int, int], ...], tuple[tuple[int, int], ...]]  # label and rank
 Classes = dict[int, list[int]]  # the nodes of each rank, if there are several
 
-MAX_WORK = 300_000
+MAX_WORK = 200_000
 """Most nodes and edges that a search looks at; beyond it a graph is called too symmetric."""
 MIRRORS = 4
 """Explored choices with which a further one is compared, in case it is their mirror image."""
@@ -44,7 +44,7 @@ def canonical_order(colours: Sequence[str], edges: Sequence[Edge]) -> list[int]:
     for node, rank in enumerate(ranks):
         classes.setdefault(rank, []).append(node)
     search.refine(ranks, classes, range(len(colours)))
-    search.explore(ranks, classes, ())
+    search.explore(ranks, classes, (), _Orbits(len(colours)))
     order = [0] * len(colours)
     for node, rank in enumerate(search.best):
         order[rank] = node
@@ -71,21 +71,19 @@ class _Search:
         self.symmetries: list[dict[int, int]] = []  # the nodes that each moves, and where to
         self.work = 0
 
-    def explore(self, ranks: list[int], classes: Classes, path: tuple[int, ...]) -> int:
-        """Search below the nodes singled out so far; return the depth at which to go on."""
+    def explore(
+        self, ranks: list[int], classes: Classes, path: tuple[int, ...], orbits: _Orbits
+    ) -> int:
+        """Search below the nodes singled out so far; return the depth at which to go on.
+
+        `orbits` hold symmetries, if any, that leave these nodes where they are.
+        """
         tied = self._tied(ranks, classes)
         if not tied:
             return self._leaf(ranks, path)
-        orbits = _Orbits(self.size)
-        known = 0  # symmetries that the orbits hold
         explored: dict[int, list[int]] = {}  # nodes, and the ranks once they were singled out
         for node in tied:
-            for symmetry in self.symmetries[known:]:
-                if symmetry.keys().isdisjoint(path):
-                    self._spend(len(symmetry))
-                    orbits.join(symmetry)
-            known = len(self.symmetries)
-            self._spend(1 + len(explored))
+            self._spend(1 + len(explored) + orbits.learn(self.symmetries, path))
             if any(orbits.root(node) == orbits.root(other) for other in explored):
                 continue  # the mirror image of a node that was explored
             split, parts, low = list(ranks), dict(classes), ranks[node]
@@ -97,7 +95,9 @@ class _Search:
                 self.symmetries.append(mirror)
                 continue
             explored[node] = list(split)
-            depth = self.explore(split, parts, (*path, node))
+            # What leaves the longer path where it is will do for the shorter one, too.
+            below = _Orbits(self.size) if self.symmetries else orbits
+            depth = self.explore(split, parts, (*path, node), below)
             if depth < len(path):
                 return depth
         return len(path)
@@ -225,10 +225,13 @@ class _Search:
 
 
 class _Orbits:
-    """Which nodes do the joined symmetries map to each other?"""
+    """Which nodes do the symmetries that leave a path where it is map to each other?"""
 
     def __init__(self, size: int) -> None:
         self.parent = list(range(size))
+        self.known = 0  # symmetries that were looked at
+        self.moving: list[dict[int, int]] = []  # those of them that move the path
+        self.depth = 0  # of the path at that time
 
     def root(self, item: int) -> int:
         while self.parent[item] != item:
@@ -236,6 +239,19 @@ class _Orbits:
             item = self.parent[item]
         return item
 
-    def join(self, symmetry: Mapping[int, int]) -> None:
-        for source, target in symmetry.items():
-            self.parent[self.root(source)] = self.root(target)
+    def learn(self, symmetries: Sequence[dict[int, int]], path: tuple[int, ...]) -> int:
+        """Join what further symmetries map to each other; return how many nodes these move.
+
+        The path may be shorter than the last time: symmetries that moved its end are tried again.
+        """
+        found = list(symmetries[self.known :])
+        if len(path) < self.depth:
+            found, self.moving = [*self.moving, *found], []
+        self.known, self.depth = len(symmetries), len(path)
+        for symmetry in found:
+            if symmetry.keys().isdisjoint(path):
+                for source, target in symmetry.items():
+                    self.parent[self.root(source)] = self.root(target)
+            else:
+                self.moving.append(symmetry)
+        return sum(map(len, found))

@@ -35,7 +35,7 @@ class Cell:
 
     @classmethod
     def parse(cls, text: str) -> Cell:
-        """Read a cell from its text form.
+        """Read a cell from its text form: at most 64 KiB, 512 nodes, 60 levels of nesting.
 
         Raises CellError that names the line, what was found there and what was expected.
         """
@@ -82,7 +82,8 @@ class Cell:
         """Build a cell from a recipe of NAS-Bench-NLP, as JSON text or as decoded from it.
 
         Nodes become statements, under their names where these are valid and free; state 0 is called
-        h, state 1 h1. Raises CellError that names the node if the recipe makes no sense.
+        h, state 1 h1. A recipe has at most 64 KiB and 512 nodes. Raises CellError that names the
+        node if the recipe makes no sense.
         """
         return cls.parse(printing.format_graph(recipe_form.read(recipe)))
 

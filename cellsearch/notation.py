@@ -44,7 +44,8 @@ def check_name(name: str) -> str | None:
 def parse(text: str) -> Graph:
     """Return the graph that a text says.
 
-    Raises CellError with the line, what was found there and what was expected.
+    Raises CellError with the line, what was found there and what was expected. That the text keeps
+    within the `limits` on its size, nesting and number of parts is checked before it is parsed.
     """
     limits.check_size(text)
     lines = [line.partition("#")[0] for line in text.split("\n")]

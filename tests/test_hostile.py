@@ -63,16 +63,16 @@ def test_all_that_is_sent_is_a_cell_or_refused(full: bool) -> None:
     outcomes: Counter[str] = Counter()
     slowest = (0.0, "")
     for one in sent(range(count)):
-        begun = time.perf_counter()
+        begun = time.process_time()
         try:
             outcomes[use(one)] += 1
         except Exception as error:
             error.add_note(one.name)
             raise
-        slowest = max(slowest, (time.perf_counter() - begun, one.name))
+        slowest = max(slowest, (time.process_time() - begun, one.name))
     assert min(outcomes.values()) > count / 50, outcomes
     print(f"{count} texts and recipes: {dict(outcomes)}; slowest {slowest[0]:.3f} s: {slowest[1]}")
-    if full:  # on a machine that is busy otherwise, a time says nothing: not in the daily run
+    if full:  # the daily run asserts no times
         assert slowest[0] < SECONDS, slowest
 
 

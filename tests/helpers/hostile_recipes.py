@@ -89,7 +89,8 @@ def _wrong_values(rng: Random) -> object:
         elif place in ("op", "input") and isinstance(node, dict):
             node[place] = value
         elif place == "first" and isinstance(node, dict):
-            node["input"] = [value, *list(node.get("input") or ())[1:]]
+            inputs = node.get("input")
+            node["input"] = [value, *(inputs[1:] if isinstance(inputs, list) else ())]
         elif place == "key" and isinstance(node, dict):
             node[str(value)] = value
     return _either(rng, recipe)
