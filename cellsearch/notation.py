@@ -218,7 +218,7 @@ class _Reader:
         if not low <= count <= (limits.MAX_ARGUMENTS if high is None else high):
             least = f"at least {low}" if count < low else f"at most {limits.MAX_ARGUMENTS}"
             expected = f"{low}" if low == high else least
-            plural = "" if low == 1 else "s"
+            plural = "" if expected in ("1", "at least 1") else "s"
             raise CellError(f"{where}: {op} takes {expected} argument{plural}, found {count}")
         attributes = _attributes(tree, op, where)
         # The owner is named before its arguments: the outermost linear of `i` is `i`.

@@ -240,6 +240,13 @@ def test_long_chains_sums_and_products_print_as_text_that_can_be_read_again() ->
     assert format_graph(many.structure) == str(many)
 
 
+def test_a_node_that_is_called_output_but_is_not_the_output_gets_another_name() -> None:
+    cell = Cell.parse("a = tanh(x)\nh = a * h_prev")
+    graph = cell.graph
+    graph.nodes[next(n for n, d in graph.nodes(data=True) if d["name"] == "a")]["name"] = "output"
+    assert Cell.from_graph(graph) == cell
+
+
 def test_names_that_would_clash_with_learned_tensors_are_changed() -> None:
     graph = Cell.parse("i = linear(x) + linear(h_prev)\nj = tanh(i)\nh = j * c_prev\nc = h").graph
     graph.nodes[next(n for n, d in graph.nodes(data=True) if d["name"] == "j")]["name"] = "i_2"
@@ -377,6 +384,9 @@ def test_the_nearest_name_is_only_said_where_there_is_one() -> None:
     assert nearest("lienar", OPERATORS) == " (did you mean 'linear'?)"
     assert nearest("qqqqqq", OPERATORS) == ""
     assert nearest("q" * 10_000_000, OPERATORS) == ""
+    many = [f"name{number}" for number in range(1000)]
+    assert nearest("nam7", many) == " (did you mean 'name7'?)"
+    assert nearest("abc", [*many, "abd"]) == ""
 
 
 @given(st.text(alphabet="xhc_prev=+-*/()., \n012tanlier\"'#é", max_size=60))

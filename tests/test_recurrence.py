@@ -175,6 +175,13 @@ def test_what_a_derivative_sees_is_what_changes_it(row: Any, count: int) -> None
     assert seen_by_derivative(row.derivative, count) == tuple(tuple(sorted(s)) for s in sees)
 
 
+@pytest.mark.parametrize("name", [n for n, row in OPERATORS.items() if row.arity[1] is None])
+def test_three_arguments_tell_of_any_number_that_are_alike(name: str) -> None:
+    derivative = OPERATORS[name].derivative
+    for count in (2, 3, 4, 9) if derivative else ():
+        assert seen_by_derivative(derivative, count, True) == seen_by_derivative(derivative, count)
+
+
 def test_operators_of_third_parties_need_no_word() -> None:
     def highway(m: Any, y: Any, g: Any, a: Any, b: Any) -> tuple[Any, ...]:
         return m.where(g > 0, a - b, b), m.minimum(g, 1), 1 - m.exp(g)
