@@ -27,7 +27,7 @@ UNREAD_CHANCE = 0.5
 """How often, of several states, nothing reads the h of the step before, as in a QRNN."""
 
 X_SIZE = 3.0
-"""Linears of x alone are taken to be no larger, so that updates that add them count as bounded."""
+"""What sees x alone is taken to be no larger, so that updates that add it count as bounded."""
 
 NONE: frozenset[str] = frozenset()
 
@@ -50,9 +50,9 @@ class ScanGrowth(Growth):
 
     def _value(self, row: Operator, args: list[Value]) -> Value:
         value = super()._value(row, args)
-        if row.kind == "linear" and args == [self.x]:
-            value.bounds = (-X_SIZE, X_SIZE)
         reads = [self.reads.get(arg, NONE) for arg in args]
+        if not any(reads):
+            value.bounds = (max(value.bounds[0], -X_SIZE), min(value.bounds[1], X_SIZE))
         bends = NONE.union(*(self.bends.get(arg, NONE) for arg in args))
         if row.kind in ("linear", "layer_norm"):
             bends = bends.union(*reads)

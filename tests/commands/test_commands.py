@@ -256,6 +256,14 @@ def test_list_of_cells_says_what_each_is_made_of(say: Say) -> None:
     assert " ".join(shown.split()) == "sru h, c 12544 3 diagonal Lei et al., 2018"
 
 
+def test_list_of_spaces_says_what_their_cells_are(say: Say) -> None:
+    rows = {row["name"]: row for row in json.loads(say("list", "spaces", "--json")[1])}
+    assert rows["darts"]["cells"] == "highway"
+    assert rows["scan"]["cells"] == "graph, scan, positive_divisors, nothing_cancels"
+    assert rows["gated"]["states"] == "h, c"
+    assert rows["gated"]["limits"] == "16 nodes, depth 10, 10 products"
+
+
 def test_compare_judges_by_paired_seeds(say: Say) -> None:
     words = ["rnn", "gru", "--task", "adding,length=6", "--parameters", 200, "--seeds", 2]
     code, out, _ = say("compare", *words, "--steps", 10, "--json")
