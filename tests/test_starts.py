@@ -1,4 +1,4 @@
-"""Specification of states that begin elsewhere than at zero: `m_prev = -1` ahead of what reads it."""
+"""Specification of states that begin elsewhere than at zero: `m_prev = -1` before it is read."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ DIFFERENT = {
     "a start of h": "h_prev = 1\n" + TEXT,
 }
 BAD = {
-    "m_prev = x\nm = m_prev\nh = m * x": "line 1: 'm_prev' cannot be assigned but for a number, where m begins",
-    "m_prev = 1 + 1\nm = m_prev\nh = m * x": "line 1: 'm_prev' cannot be assigned but for a number, where m begins",
+    "m_prev = x\nm = m_prev\nh = m * x": "line 1: 'm_prev' cannot be assigned but for a number",
+    "m_prev = 1 + 1\nm = m_prev\nh = m * x": "line 1: 'm_prev' cannot be assigned but for a number",
     "m_prev = True\nm = m_prev\nh = m * x": "line 1: expected a number",
     "m_prev = 1e999\nm = m_prev\nh = m * x": "line 1: expected a finite number",
     "m_prev = 1\nm_prev = 2\nm = m_prev\nh = m * x": "line 2: 'm_prev' is given a start twice",
