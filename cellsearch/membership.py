@@ -105,7 +105,7 @@ def _judge_flow(space: Space, graph: Graph) -> str | None:
     informed = {"x"}  # and the states that x reaches, at once or by way of other states
     while more := {s for s, update in graph.states if reads[update] & informed} - informed:
         informed |= more
-    stuck = _stuck_at_zero(graph, thoroughly="nothing_cancels" in space.rules)
+    stuck = _stuck_at_zero(graph)
     for name, update in graph.states:
         if name in stuck:
             return f"its state {name} begins at zero and does not leave it untrained."
@@ -150,13 +150,13 @@ _ZERO_AT_ZERO = frozenset(
 )
 
 
-def _stuck_at_zero(graph: Graph, thoroughly: bool) -> set[str]:
+def _stuck_at_zero(graph: Graph) -> set[str]:
     """Return the states that stay at zero, where they begin, whatever x and the matrices are.
 
-    Looked at thoroughly, it is seen, too, where the other terms of a sum cancel out.
+    It is seen, too, where the other terms of a sum cancel out.
     """
     stuck = {name for name, _ in graph.states}
-    written_out = polynomials(graph) if thoroughly else ()
+    written_out = polynomials(graph)
     while True:
         zero: list[bool] = []
         for index, node in enumerate(graph.nodes):
@@ -173,7 +173,7 @@ def _stuck_at_zero(graph: Graph, thoroughly: bool) -> set[str]:
                 zero.append(all(args) and not node.attribute("bias_init", 0.0))
             else:
                 zero.append(node.op in _ZERO_AT_ZERO and all(args))
-            if thoroughly and not zero[index]:
+            if not zero[index]:
                 terms = written_out[index].terms
                 if (index,) not in terms:  # else it is no polynomial
                     zero[index] = all(any(zero[value] for value in term) for term in terms)
