@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping
 from itertools import count
 
@@ -107,8 +108,8 @@ def _decoded(recipe: str | bytes) -> object:
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for index, name in enumerate(names) if name in names[:index])
+        counts = Counter(name for name, _ in pairs)
+        twice = next(name for name, times in counts.items() if times > 1)
         raise CellError(f"recipe: {quoted(twice)} is there twice; choose another name")
     return found
 
@@ -132,33 +133,36 @@ def _nodes(recipe: object) -> dict[str, tuple[str, tuple[str, ...]]]:
     for name, node in recipe.items():
         if not isinstance(name, str):
             raise CellError(f"recipe: a node's name is {_kind(name)}; {limits.RECIPE}")
-        where = f"recipe, node {quoted(name)}"
-        if name == "x" or re.fullmatch(r"h_prev_[0-9]+", name):
-            raise CellError(f"{where}: this is what a step is given; choose another name")
-        if not isinstance(node, Mapping):
-            raise CellError(f"{where}: found {_kind(node)}; {limits.RECIPE}")
-        if node.keys() != {"op", "input"}:
-            raise CellError(f"{where}: expected exactly 'op' and 'input'; {limits.RECIPE}")
-        op, inputs = node["op"], node["input"]
-        if not isinstance(op, str) or op not in _OPERATORS:
-            found = f"{quoted(op)}{nearest(op, _OPERATORS)}" if isinstance(op, str) else _kind(op)
-            raise CellError(
-                f"{where}: unknown operator {found}; expected one of {', '.join(_OPERATORS)}"
-            )
-        if not isinstance(inputs, list | tuple):
-            raise CellError(f"{where}: input is {_kind(inputs)}; expected a list of names")
-        low, high = OPERATORS[_OPERATORS[op]].arity
-        if not low <= len(inputs) <= (high or limits.MAX_ARGUMENTS):
-            expected = f"{low}" if low == high else f"{low} to {limits.MAX_ARGUMENTS}"
-            raise CellError(f"{where}: {op} takes {expected} inputs, found {len(inputs)}")
-        wrong = [value for value in inputs if not isinstance(value, str)]
-        if wrong:
-            raise CellError(f"{where}: an input is {_kind(wrong[0])}; expected the name of a node")
-        edges += len(inputs)
+        nodes[name] = _node(name, node, f"recipe, node {quoted(name)}")
+        edges += len(nodes[name][1])
         if edges > limits.MAX_EDGES:
             raise CellError(f"recipe: more than {limits.MAX_EDGES} inputs in all")
-        nodes[name] = _OPERATORS[op], tuple(inputs)
     return nodes
+
+
+def _node(name: str, node: object, where: str) -> tuple[str, tuple[str, ...]]:
+    if name == "x" or re.fullmatch(r"h_prev_[0-9]+", name):
+        raise CellError(f"{where}: this is what a step is given; choose another name")
+    if not isinstance(node, Mapping):
+        raise CellError(f"{where}: found {_kind(node)}; {limits.RECIPE}")
+    if node.keys() != {"op", "input"}:
+        raise CellError(f"{where}: expected exactly 'op' and 'input'; {limits.RECIPE}")
+    op, inputs = node["op"], node["input"]
+    if not isinstance(op, str) or op not in _OPERATORS:
+        found = f"{quoted(op)}{nearest(op, _OPERATORS)}" if isinstance(op, str) else _kind(op)
+        raise CellError(
+            f"{where}: unknown operator {found}; expected one of {', '.join(_OPERATORS)}"
+        )
+    if not isinstance(inputs, list | tuple):
+        raise CellError(f"{where}: input is {_kind(inputs)}; expected a list of names")
+    low, high = OPERATORS[_OPERATORS[op]].arity
+    if not low <= len(inputs) <= (high or limits.MAX_ARGUMENTS):
+        expected = f"{low}" if low == high else f"{low} to {limits.MAX_ARGUMENTS}"
+        raise CellError(f"{where}: inputs of {op}: expected {expected}, found {len(inputs)}")
+    wrong = [value for value in inputs if not isinstance(value, str)]
+    if wrong:
+        raise CellError(f"{where}: an input is {_kind(wrong[0])}; expected the name of a node")
+    return _OPERATORS[op], tuple(inputs)
 
 
 def _states(nodes: Mapping[str, object]) -> dict[str, str]:

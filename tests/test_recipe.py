@@ -291,10 +291,16 @@ def test_a_cell_that_a_recipe_cannot_say_is_refused_in_one_line(text: str, part:
         ({**RNN, "a": node(True, "x")}, "unknown operator true or false"),
         ({**RNN, "a": {"op": "linear", "input": "x"}}, "input is a text; expected a list"),
         ({**RNN, "a": node("linear", None)}, "an input is null"),
-        ({**RNN, "a": node("linear")}, "linear takes 1 to 256 inputs, found 0"),
-        ({**RNN, "a": node("elementwise_sum", "x")}, "takes 2 to 256 inputs, found 1"),
-        ({**RNN, "a": node("blend", "x", "x")}, "blend takes 3 inputs, found 2"),
-        ({**RNN, "a": node("activation_tanh", "x", "x")}, "takes 1 inputs, found 2"),
+        ({**RNN, "a": node("linear")}, "inputs of linear: expected 1 to 256, found 0"),
+        (
+            {**RNN, "a": node("elementwise_sum", "x")},
+            "inputs of elementwise_sum: expected 2 to 256, found 1",
+        ),
+        ({**RNN, "a": node("blend", "x", "x")}, "inputs of blend: expected 3, found 2"),
+        (
+            {**RNN, "a": node("activation_tanh", "x", "x")},
+            "inputs of activation_tanh: expected 1, found 2",
+        ),
         (
             {**RNN, "a": tanh_of("g")},
             "node 'a': input 'g' is neither a node nor among x and h_prev_0",
