@@ -151,19 +151,19 @@ class EditPath:
         return sum(edit.cost for edit in self.edits)
 
 
-def edit_path(first: Graph, second: Graph) -> EditPath:
+def edit_path(first: Graph, second: Graph, *, quick: bool = False) -> EditPath:
     """Return the edits from one normal form to another.
 
     The cost is the same both ways, 0 exactly for cells of equal identity, and at most a little
-    above the least one.
+    above the least one; where it is high a quick search leaves it a few per cent higher.
     """
     one, two = identity(first), identity(second)
     if one == two:
         pairs = [(index, index) for index in range(len(first.nodes))]
     elif one < two:
-        pairs = match(first, second)
+        pairs = match(first, second, quick=quick)
     else:
-        pairs = sorted((mine, other) for other, mine in match(second, first))
+        pairs = sorted((mine, other) for other, mine in match(second, first, quick=quick))
     return path_of(first, second, pairs)
 
 
@@ -217,14 +217,13 @@ class _Path:
                 new.remove(moved)
                 if ANYWHERE not in (edge[1], moved[1]):
                     found.append(Move(user, edge[0], (edge[1], moved[1])))
-        # What a value became, by what both are computed from, stands in its stead.
         choices = [
-            (-len(self.below[edge[0]] & self.below[other[0]]), edge[1] != other[1], one, two)
+            (self._unlikeness(user, edge, other), one, two)
             for one, edge in enumerate(old)
             for two, other in enumerate(new)
         ]
         taken: dict[int, int] = {}
-        for *_, one, two in sorted(choices):
+        for _, one, two in sorted(choices):
             if one not in taken and two not in taken.values():
                 taken[one] = two
                 places = (old[one][1], new[two][1])
@@ -232,6 +231,17 @@ class _Path:
         found += [Detach(user, *edge) for one, edge in enumerate(old) if one not in taken]
         rest = [edge for two, edge in enumerate(new) if two not in taken.values()]
         return found + [Attach(user, *edge) for edge in rest]
+
+    def _unlikeness(
+        self, user: Part, before: tuple[Part, int], after: tuple[Part, int]
+    ) -> tuple[bool, int, bool]:
+        """Say how little a new edge looks like what became of an old one, by what both stem from.
+
+        h and the output are not taken for each other.
+        """
+        moved = before[1] != after[1]
+        common = self.below[before[0]] & self.below[after[0]]
+        return user == STEP and moved, -len(common), moved
 
 
 def _differences(part: Part, before: Node, after: Node) -> list[Edit]:

@@ -6,8 +6,9 @@ import random
 from itertools import combinations
 
 import pytest
+from applied_edits import Applied
 from disguises import disguise
-from edit_distances import least_distance
+from edit_distances import exhaustive_distance, least_distance
 from random_cells import random_cell, seeded
 
 from cellsearch.cell import Cell
@@ -114,6 +115,28 @@ def test_known_cells_obey_the_triangle_inequality() -> None:
     for one in names:
         for two in names:
             assert all(cost[one, two] <= cost[one, via] + cost[via, two] for via in names)
+
+
+def test_edits_applied_one_by_one_make_the_other_cell() -> None:
+    rng = random.Random(5)
+    pairs = list(combinations([cell.normal for cell in drawn(6, 8, 18, 4)], 2))
+    for seed in range(60):
+        texts = (random_cell(seeded(f"apply {seed} {side}")) for side in range(2))
+        one, other = (Cell.parse(text).normal for text in texts)
+        pairs.append((one, other))
+    for cell in drawn(10, 10, 18, 6):
+        found = mutate(cell, GATED, rng, 3)
+        assert found is not None
+        pairs.append((cell.normal, found[0].normal))
+    for one, other in pairs:
+        for first, second in ((one, other), (other, one)):
+            Applied(first, second, edit_path(first, second)).check()
+
+
+def test_the_slow_search_for_the_least_cost_is_right(full: bool) -> None:
+    cells = [cell.normal for cell in drawn(40 if full else 9, 3, 6, 7)]
+    for one, other in combinations(cells, 2):
+        assert least_distance(one, other) == exhaustive_distance(one, other)
 
 
 def test_edits_account_for_every_node() -> None:

@@ -5,8 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from cellsearch.edits import Attach, Delete, Detach, Edit, Insert, Move, Part, Redirect
+from cellsearch.edits import (
+    Attach,
+    Delete,
+    Detach,
+    Edit,
+    EditPath,
+    Insert,
+    Move,
+    Part,
+    Redirect,
+    path_of,
+)
+from cellsearch.graph import Graph
 from cellsearch.inspection.parts import Parts
+from cellsearch.matching import inputs
 
 Edge = Attach | Detach | Redirect | Move
 
@@ -31,6 +44,23 @@ class Exchange:
     users: tuple[Part, Part]
     values: tuple[Part, Part]
     edits: int
+
+
+def familiar(known: Graph, cell: Graph, path: EditPath) -> EditPath:
+    """Return the path on which operators and numbers without a common edge are not the same.
+
+    To take one for the other saves an edit, but nobody would say so.
+    """
+    partner = {**dict(path.pairs), len(known.nodes): len(cell.nodes)}  # what leaves the step, too
+    after = [{source for source, _ in seen} for seen in inputs(cell)]
+    kept = set()
+    for user, seen in enumerate(inputs(known)):
+        for source, _ in seen:
+            if user in partner and partner.get(source) in after[partner[user]]:
+                kept |= {user, source}
+    leaves = ("x", "state")
+    pairs = [pair for pair in path.pairs if pair[0] in kept or known.nodes[pair[0]].op in leaves]
+    return path if len(pairs) == len(path.pairs) else path_of(known, cell, pairs)
 
 
 Below = Mapping[Part, frozenset[Part]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cellsearch.cell import Cell
 from cellsearch.edits import EditPath, edit_path
@@ -19,11 +19,17 @@ MOST_PHRASES = 5
 """Most changes that are put in words; of more, only the number of edits is told."""
 
 ALIKE, FAR = 0.15, 0.25
-"""Shares of what both cells cost: up to the first all changes are told, beyond the second none,
-unless there are few edits; between them changes are told that can all be put in words."""
+"""Shares of what both cells cost. Up to the first, all changes are told; beyond the second, only
+those that take few words (`FEW_PHRASES`); between them, those that can all be put in words."""
 
-MOST_NODES = 128
-"""Cells of more nodes are not compared; the largest known one has 63."""
+FEW_PHRASES = 2
+
+MOST = 400
+"""Cells whose nodes and edges cost more than this are not compared; the largest known cell's cost
+221."""
+
+_LIKELY = 1.1
+"""Times the least cost of quick searches, up to which a known cell may yet be the nearest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,37 +68,48 @@ def nearest_known(cell: Cell, among: Iterable[str] = zoo) -> Kin | None:
 
     `among` names the known cells to compare with. Of several at equal cost it is the one with fewer
     edits, then the smaller one, then the first by name. None if there is none to compare with, or
-    if the cell has more than `MOST_NODES` nodes.
+    if the cell is too large (see `MOST`).
     """
-    if len(cell.normal.nodes) > MOST_NODES:
+    if size(cell.normal) > MOST:
         return None
     forms = _forms(cell)
     ranked = sorted(
         (least_cost(known, own), name, way)
         for name in among
-        for way, (known, own) in enumerate(zip(_known(name), forms, strict=True))
+        for way, (known, own) in enumerate(zip(_known(name), forms, strict=False))
     )
-    best: _Candidate | None = None
+    quick: list[_Candidate] = []
     for bound, name, way in ranked:
-        if best is not None and bound > best.path.cost:
+        if quick and bound > min(each.path.cost for each in quick):
             break  # none of the rest can be nearer
         known, own = _known(name)[way], forms[way]
-        candidate = _Candidate(name, known, own, edit_path(known, own))
-        if best is None or candidate.key < best.key:
-            best = candidate
+        quick.append(_Candidate(name, known, own, edit_path(known, own, quick=True)))
+    quick.sort(key=lambda each: each.path.cost)
+    found = [
+        replace(each, path=edit_path(each.known, each.cell))
+        for each in quick
+        if each.path.cost <= _LIKELY * quick[0].path.cost
+    ]
+    best = min(found, key=lambda each: each.key, default=None)
     return None if best is None else _told(best, cell)
 
 
-def _forms(cell: Cell) -> tuple[Graph, Graph]:
-    """Return a cell as it is and in plain arithmetic; blends may be told apart from the latter."""
+def _forms(cell: Cell) -> tuple[Graph, ...]:
+    """Return a cell in plain arithmetic and, if it has blends, as it is.
+
+    Two cells that both have blends may be nearer as they are.
+    """
+    normal = cell.normal
+    if all(node.op != "blend" for node in normal.nodes):
+        return (normal,)
     try:
-        return cell.normal, plain(cell.normal)
+        return plain(normal), normal
     except CellError:  # its sums would have too many arguments
-        return cell.normal, cell.normal
+        return (normal,)
 
 
 @functools.cache
-def _known(name: str) -> tuple[Graph, Graph]:
+def _known(name: str) -> tuple[Graph, ...]:
     return _forms(zoo[name])
 
 
@@ -103,7 +120,8 @@ def _told(found: _Candidate, cell: Cell) -> Kin:
         return Kin(name, 0, 0, (), name if same else f"{name}, but for how its blends are written")
     share = cost / (size(found.known) + size(found.cell))
     told = tell(found.known, found.cell, found.path, zoo.terms(name))
-    if edits > MOST_PHRASES and share > (ALIKE if len(told) > MOST_PHRASES else FAR):
+    short = len(told) <= FEW_PHRASES and not any("..." in text for text, _ in told)
+    if not short and edits > MOST_PHRASES and share > (ALIKE if len(told) > MOST_PHRASES else FAR):
         sentence = f"unlike any known cell (the nearest is {name}, {edits} edits away)"
         return Kin(name, cost, edits, (), sentence)
     changes = [text for text, _ in told[:MOST_PHRASES]]

@@ -17,6 +17,7 @@ LONGEST = 48
 """Most characters of an expression; longer ones are shown without their inner parts."""
 
 _DEEPEST = 7
+_WIDEST = 12  # arguments of one operator
 _BINDING = {"add": 1, "sub": 1, "mul": 2, "div": 2}
 
 
@@ -33,6 +34,17 @@ class Parts:
             [(origin.get(two), two) for two in range(len(cell.nodes))],
         )
         self.users = tuple(map(_users, self.graphs))
+        self.updates = self._updates()
+
+    def _updates(self) -> dict[str, int]:
+        """Return what updates, in the other cell, the states of the known one, by their names."""
+        updates = dict(self.graphs[1].states)
+        found = {"h": updates["h"]}
+        for one, two in self.of[0]:
+            leaf = self.graphs[0].nodes[one or 0]
+            if leaf.op == "state" and two is not None:
+                found[leaf.name] = updates[self.graphs[1].nodes[two].name]
+        return found
 
     def node(self, part: Part, side: int = 0) -> Node:
         """Return the node of a part, the other side's if that side lacks it."""
@@ -60,10 +72,16 @@ class Parts:
         found = (one for one, node in nodes if node.op == "state" and node.name == name)
         return next((self.of[0][one] for one in found), None)
 
-    def name(self, part: Part) -> str:
-        """Return the known cell's name of a value, "" if it has none."""
+    def name(self, part: Part, side: int = 0) -> str:
+        """Return the known cell's name of a value, "" if it has none.
+
+        On the other side, what does not update the state any more has not its name either.
+        """
         node = self.node(part)
-        return "" if part[0] is None or node.op in ("x", "state", "number") else node.name
+        if part[0] is None or node.op in ("x", "state", "number"):
+            return ""
+        other = self.updates.get(node.name) if side == 1 else None
+        return "" if other is not None and other != part[1] else node.name
 
     def called(self, name: str) -> str:
         """Return how a statement of the known cell is called."""
@@ -83,7 +101,7 @@ class Parts:
 
     def value(self, part: Part, side: int = 0) -> str:
         """Return how a value is called that stands alone."""
-        name = self.name(part)
+        name = self.name(part, side)
         return self.called(name) if name in self.terms else self.expression(part, side)
 
     def expression(self, part: Part, side: int = 0, statement: str = "") -> str:
@@ -91,15 +109,16 @@ class Parts:
 
         What the statement is itself is written out.
         """
-        text = ""
-        for depth in range(_DEEPEST, 1, -1):
-            text = self._write(part, side, statement, depth, 0)
-            if len(text) <= LONGEST:
+        text = self._write(part, side, statement, 2, 0)
+        for depth in range(3, _DEEPEST + 1):
+            longer = self._write(part, side, statement, depth, 0)
+            if longer == text or len(longer) > LONGEST:
                 break
+            text = longer
         return text
 
     def _write(self, part: Part, side: int, statement: str, depth: int, binding: int) -> str:
-        name, node = self.name(part), self.node(part, side)
+        name, node = self.name(part, side), self.node(part, side)
         if name not in ("", statement):
             return name
         if node.op == "x":
@@ -115,30 +134,28 @@ class Parts:
         if row is not None and row.commutative:
             args.sort(key=lambda arg: self._rank(arg, node.op))
         tight = _BINDING.get(node.op, 0)
-        inner = [
-            self._write(
-                arg,
-                side,
-                statement,
-                depth - 1,
-                tight + (slot > 0 and node.op in ("sub", "div")),
-            )
-            for slot, arg in enumerate(args)
-        ]
+        inner = []
+        for slot, arg in enumerate(args[:_WIDEST]):
+            closer = tight + (slot > 0 and node.op in ("sub", "div"))
+            inner.append(self._write(arg, side, statement, depth - 1, closer))
+        if len(args) > _WIDEST:
+            inner.append("...")
         if row is None or row.infix is None:
             return f"{node.op}({', '.join(inner)})"
         text = f" {row.infix} ".join(inner)
         return f"({text})" if tight < binding else text
 
-    def _rank(self, part: Part, op: str) -> int:
+    def _rank(self, part: Part, op: str) -> tuple[int, ...]:
         """Put arguments whose order says nothing in the usual one: 2 * r * h_prev, (x, h_prev)."""
         node = self.node(part)
         leaves = {"x": 4, "state": 5} if op == "mul" else {"x": 0, "state": 4}
         if node.op in leaves:
-            return leaves[node.op]
+            return (leaves[node.op],)
         if node.op == "number" or self.name(part):
-            return 1
-        return 2 if node.op == "linear" else 3
+            return (1,)
+        if node.op == "linear":
+            return (2, "x" not in [self.node(arg).op for arg in self.args(part)])
+        return (3,)
 
 
 def _index(part: Part, side: int) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cellsearch.edits import (
     STEP,
@@ -18,8 +18,9 @@ from cellsearch.edits import (
     Substitute,
     what_stays,
 )
-from cellsearch.graph import Graph, Node
-from cellsearch.inspection.groups import Edge, Exchange, Group, exchanges, groups
+from cellsearch.graph import Graph
+from cellsearch.inspection.gates import coupled_gate, gated, is_new_gate
+from cellsearch.inspection.groups import Edge, Exchange, Group, exchanges, familiar, groups
 from cellsearch.inspection.parts import Parts
 from cellsearch.operators import OPERATORS, PARAMETER_ATTRIBUTES
 from cellsearch.printing import format_number
@@ -41,7 +42,7 @@ def tell(
     known: Graph, cell: Graph, path: EditPath, terms: Mapping[str, str]
 ) -> list[tuple[str, int]]:
     """Return what makes the cell of the known one, the greatest changes first, and its edits."""
-    telling = _Telling(known, cell, path, terms)
+    telling = _Telling(known, cell, familiar(known, cell, path), terms)
     return [(telling.text(phrase), phrase.edits) for phrase in telling.phrases()]
 
 
@@ -59,31 +60,52 @@ class _Telling:
     def phrases(self) -> list[Phrase]:
         swapped, edits = exchanges(self.edits, self.below)
         together, edges = groups(edits, self.parts)
-        dropped = [group for group in together if self._only_drops(group)]
-        found = [
-            phrase for group in together if group not in dropped for phrase in self._told(group)
-        ]
+        quiet = [group for group in together if self._goes_without_saying(group)]
+        together = [group for group in together if group not in quiet]
+        found: list[Phrase] = []
+        dropped: list[str] = []
+        unsaid = 0
+        for group in together:
+            names = self._drops(group)
+            told = [edge for edge in group.edges if not self._follows(edge)]
+            found += map(self._edge, told) if names else self._told(group)
+            if names:
+                dropped += names
+                unsaid += group.edits - len(told)
         found += [self._exchanged(exchange) for exchange in swapped]
         found += self._substitutions()
-        for edge in edges:
-            found.append(self._edge(edge))
-        found = self._rewritten(found) + self._changes()
-        found = self._merged(found)
+        found += self._rest(edges)
+        found = self._merged(self._rewritten(found) + self._changes())
         if dropped:
-            names = [name for group in dropped for name in self._dropped(group)]
-            first = f"{listed(names)} dropped"
-            found.insert(0, Phrase(first, (), sum(group.edits for group in dropped)))
+            found.insert(0, Phrase(f"{listed(dropped)} dropped", (), unsaid))
+        if quiet:
+            said = found[0].edits + sum(group.edits for group in quiet)
+            found[0] = replace(found[0], edits=said)
         return found
+
+    def _goes_without_saying(self, group: Group) -> bool:
+        """Tell whether a group is a value that others begin or cease to see, which they tell."""
+        nodes = [self.parts.node(part) for part in (*group.gone, *group.new)]
+        own = [node for node in nodes if node.op == "state" and node.name != "h"]
+        return not group.edges and not own
 
     # What goes
 
-    def _only_drops(self, group: Group) -> bool:
-        follow = all(isinstance(edge, Detach) or self._passes(edge) for edge in group.edges)
-        return follow and not group.new and bool(self._dropped(group))
+    def _drops(self, group: Group) -> list[str]:
+        """Return how the statements are called that go, if nothing comes in their stead."""
+        only = all(isinstance(edge, Detach) or self._passes(edge) for edge in group.edges)
+        return self._dropped(group) if only and not group.new else []
 
     def _passes(self, edge: Edge) -> bool:
         """Tell whether an edge leads now to what the old value was made from."""
         return isinstance(edge, Redirect) and edge.after in self.below[edge.before]
+
+    def _follows(self, edge: Edge) -> bool:
+        """Tell whether an edge changes for nothing but a statement that goes."""
+        if not isinstance(edge, Detach):
+            return self._passes(edge)
+        args = [arg for arg in self.parts.args(edge.value) if self.parts.node(arg).op != "number"]
+        return bool(self.parts.name(edge.value)) or all(arg in self.gone for arg in args)
 
     def _dropped(self, group: Group) -> list[str]:
         """Return how the statements are called of which nothing stays; those with terms, if any."""
@@ -108,22 +130,25 @@ class _Telling:
         found = []
         for part in group.new:
             if self.parts.node(part).op == "state" and self.parts.node(part).name != "h":
-                found.append(Phrase(f"another state, {self.parts.node(part).name}", (), 1))
+                found.append(Phrase(self._carried(self.parts.node(part).name), (), 1))
         for part in group.gone:
             node = self.parts.node(part)
-            if node.op == "state" and node.name not in names:
+            if node.op == "state" and node.name not in (*names, "h"):
                 found.append(Phrase(f"{node.name} no longer carried", (), 1))
         for edge in group.edges:
             phrase = self._of_group(edge, group, names)
             if (phrase.text, phrase.sites) not in [(other.text, other.sites) for other in found]:
                 found.append(phrase)
-        if not found:
-            leaves = listed([self.parts.expression(part) for part in (*group.gone, *group.new)])
-            found = [Phrase(f"{leaves} {'no longer' if group.gone else 'newly'} seen", (), 1)]
         said = sum(phrase.edits for phrase in found)
         rest = group.edits - said
         found[-1] = Phrase(found[-1].text, found[-1].sites, found[-1].edits + rest)
         return found
+
+    def _carried(self, name: str) -> str:
+        """Tell of a state that the known cell has not, and what updates it if that is short."""
+        update = self.parts.of[1][dict(self.cell.states)[name]]
+        value = self.parts.expression(update, 1)
+        return f"a further state {name}" if "..." in value else f"a further state {name} = {value}"
 
     def _of_group(self, edge: Edge, group: Group, names: list[str]) -> Phrase:
         if not isinstance(edge, Redirect):
@@ -158,41 +183,10 @@ class _Telling:
         if self.parts.node(edge.after).op == "add" and edge.before in args:
             rest = [self.parts.value(arg, 1) for arg in args if arg != edge.before]
             return Phrase(f"{listed(rest)} added in {{}}", (site,), 1)
-        gated = self._gated(edge.after)
-        if gated:
-            return Phrase(f"a gate {gated}{place}", (site,), 1)
+        decides = gated(self.parts, edge.after, edge.before)
+        if decides:
+            return Phrase(f"a gate {decides}{place}", (site,), 1)
         return self._instead(edge)
-
-    def _gated(self, part: Part) -> str:
-        """Return what a new gate decides on whose product or sum a part is; "" if there is none."""
-        node, args = self.parts.node(part, 1), self.parts.args(part, 1)
-        if node.op == "mul":
-            gates = [arg for arg in args if self._is_new_gate(arg)]
-            return f"on {self._product(part, gates[0])}" if len(gates) == 1 else ""
-        if node.op == "blend" and self._is_new_gate(args[0]):
-            return f"between {self.parts.value(args[1], 1)} and {self.parts.value(args[2], 1)}"
-        if node.op == "add" and len(args) == 2:
-            return self._coupled(args[0], args[1]) or self._coupled(args[1], args[0])
-        return ""
-
-    def _coupled(self, one: Part, two: Part) -> str:
-        """Return what g * a and (1 - g) * b have a gate between."""
-        if self.parts.node(one, 1).op != "mul" or self.parts.node(two, 1).op != "mul":
-            return ""
-        for gate in filter(self._is_new_gate, self.parts.args(one, 1)):
-            for other in self.parts.args(two, 1):
-                if self.parts.node(other, 1).op == "sub" and self.parts.args(other, 1)[1] == gate:
-                    return f"between {self._product(one, gate)} and {self._product(two, other)}"
-        return ""
-
-    def _product(self, part: Part, without: Part) -> str:
-        values = [arg for arg in self.parts.args(part, 1) if arg != without]
-        if len(values) == 1:
-            return self.parts.value(values[0], 1)
-        return " * ".join(self.parts.expression(value, 1) for value in values)
-
-    def _is_new_gate(self, part: Part) -> bool:
-        return part[0] is None and _is_gate(self.parts.node(part, 1))
 
     # Edges
 
@@ -207,8 +201,8 @@ class _Telling:
             value = self.parts.value(edge.value, 1)
             if edge.user == STEP:
                 own = self.parts.expression(edge.value, 1)
-                return Phrase(f"an output of its own, {own}", ("output",), 1)
-            if op == "mul" and self._is_new_gate(edge.value):
+                return Phrase(f"output = {own}", ("output",), 1)
+            if op == "mul" and is_new_gate(self.parts, edge.value):
                 product = self.parts.expression(edge.user, 0, site)
                 return Phrase(f"a gate on {product}", (site,), 1)
             words = {"add": f"{value} added in {{}}", "mul": f"a factor {value} in {{}}"}
@@ -218,6 +212,20 @@ class _Telling:
         value = self.parts.value(edge.value)
         words = {"add": f"no {value} in {{}}", "mul": f"no factor {value} in {{}}"}
         return Phrase(words.get(op, f"{{}} not seeing {value}"), (site,), 1)
+
+    def _rest(self, edges: Sequence[Edge]) -> list[Phrase]:
+        """Tell edges between nodes that stay; what a statement sees instead in all places, once."""
+        places: dict[object, list[Edge]] = {}
+        for edge in edges:
+            ends: object = edge
+            if isinstance(edge, Redirect):
+                ends = (self.parts.site(edge.user, edge.places[0]), edge.before, edge.after)
+            places.setdefault(ends, []).append(edge)
+        found = []
+        for same in places.values():
+            linear = [edge for edge in same if self.parts.node(edge.user).op == "linear"]
+            found.append(replace(self._edge((linear or same)[0]), edits=len(same)))
+        return found
 
     def _instead(self, edge: Redirect) -> Phrase:
         op = self.parts.node(edge.user).op
@@ -231,17 +239,13 @@ class _Telling:
         return Phrase(f"{new} for {old} in {{}}", (site,), 1)
 
     def _exchanged(self, exchange: Exchange) -> Phrase:
-        site = self.parts.site(exchange.users[0])
-        seen = [part for user in exchange.users for part in self.parts.args(user)]
-        for part in (*seen, *exchange.values):
-            if self.parts.node(part).op != "sub":
-                continue
-            gate = self.parts.args(part)[1]  # of the complement 1 - gate
-            if _is_gate(self.parts.node(gate)) and gate in (*seen, *exchange.values):
-                text = f"{self.parts.value(gate)} the other way round"
-                return Phrase(text, (site,), exchange.edits)
+        sites = tuple(dict.fromkeys(self.parts.site(user) for user in exchange.users))
+        seen = {part for user in exchange.users for part in self.parts.args(user)}
+        gate = coupled_gate(self.parts, {*seen, *exchange.values})
+        if gate is not None:
+            return Phrase(f"{self.parts.value(gate)} the other way round", sites, exchange.edits)
         values = listed([self.parts.value(value) for value in exchange.values])
-        return Phrase(f"{values} exchanged in {{}}", (site,), exchange.edits)
+        return Phrase(f"{values} exchanged in {{}}", sites, exchange.edits)
 
     def _statement(self, name: str) -> str:
         """Return a statement of the known cell as it is in the other one."""
@@ -336,12 +340,6 @@ class _Telling:
             )
             for text, same in sites.items()
         ]
-
-
-def _is_gate(node: Node) -> bool:
-    """Tell whether an operator's values are between 0 and 1, whatever it is applied to."""
-    row = OPERATORS.get(node.op)
-    return row is not None and row.range[0] >= 0 and row.range[1] <= 1
 
 
 def _written(value: bool | float | str) -> str:

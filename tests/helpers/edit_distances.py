@@ -6,6 +6,7 @@ Slow and simple: it shares the costs with `cellsearch.matching`, as numbers, and
 from __future__ import annotations
 
 from collections import Counter
+from itertools import product
 
 from cellsearch.graph import Graph, Node
 from cellsearch.operators import OPERATORS
@@ -16,6 +17,35 @@ Edges = dict[tuple[int, int], Counter[int | None]]  # source and user: the slots
 def least_distance(first: Graph, second: Graph, below: int = 10_000) -> int:
     """Return the least cost of all matchings, or `below` if none costs less."""
     return _Tries(first, second, below).best
+
+
+def exhaustive_distance(first: Graph, second: Graph) -> int:
+    """Return the least cost of all matchings, each priced as a whole; for very small cells.
+
+    `networkx.graph_edit_distance` is no judge: it may give 16 one way and 12 the other.
+    """
+    choices = [
+        [None, *(two for two, other in enumerate(second.nodes) if kind(other) == kind(node))]
+        for node in first.nodes
+    ]
+    priced = []
+    for matching in product(*choices):
+        used = [two for two in matching if two is not None]
+        if len(used) == len(set(used)):
+            priced.append(_price(first, second, matching))
+    return min(priced)
+
+
+def _price(first: Graph, second: Graph, matching: tuple[int | None, ...]) -> int:
+    partner = {**dict(enumerate(matching)), -1: -1}
+    cost = 2 * (len(second.nodes) - sum(two is not None for two in matching))
+    for node, two in zip(first.nodes, matching, strict=True):
+        cost += 2 if two is None else substitution(node, second.nodes[two])
+    left = edges(second)
+    for (source, user), slots in edges(first).items():
+        ends = (partner[source], partner[user])
+        cost += difference(slots, left.pop(ends, None) if None not in ends else None)  # type: ignore[arg-type]
+    return cost + sum(slots.total() for slots in left.values())
 
 
 def edges(graph: Graph) -> Edges:
