@@ -12,13 +12,13 @@ from pathlib import Path
 
 import networkx as nx
 
-from cellsearch import limits, notation, printing, recurrence, shapes
+from cellsearch import limits, notation, printing, shapes
 from cellsearch import normal as normal_form
 from cellsearch import recipe as recipe_form
+from cellsearch.analysis import recurrence
 from cellsearch.errors import CellError, nearest
 from cellsearch.graph import Attributes, Graph, Node
 from cellsearch.operators import INITIALISATIONS, LEAVES, OPERATORS, PARAMETER_ATTRIBUTES
-from cellsearch.recurrence import Kind
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -131,7 +131,7 @@ class Cell:
         return tuple(name for name, _ in self.structure.states if name in live)
 
     @cached_property
-    def kind(self) -> Kind:
+    def kind(self) -> recurrence.Kind:
         """How a step depends on the one before: "scan", "diagonal" or "dense"; see `recurrence`."""
         return recurrence.kind(self.normal)
 

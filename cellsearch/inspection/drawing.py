@@ -11,14 +11,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cellsearch.analysis.ranges import ranges
+from cellsearch.analysis.roles import RoleName, roles
 from cellsearch.errors import CellSearchError
 from cellsearch.files import check_new, write
 from cellsearch.graph import Graph, Node
 from cellsearch.inspection.written import targets, written
 from cellsearch.operators import OPERATORS
 from cellsearch.printing import format_number
-from cellsearch.ranges import ranges
-from cellsearch.roles import RoleName, roles
 
 if TYPE_CHECKING:
     from cellsearch.cell import Cell

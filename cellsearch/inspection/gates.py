@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cellsearch.edits import Part
+from cellsearch.analysis.edits import Part
 from cellsearch.graph import Node
 from cellsearch.inspection.parts import Parts
 from cellsearch.operators import OPERATORS

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from cellsearch.edits import (
+from cellsearch.analysis.edits import (
     Attach,
     Delete,
     Detach,
@@ -17,9 +17,9 @@ from cellsearch.edits import (
     Redirect,
     path_of,
 )
+from cellsearch.analysis.matching import inputs
 from cellsearch.graph import Graph
 from cellsearch.inspection.parts import Parts
-from cellsearch.matching import inputs
 
 Edge = Attach | Detach | Redirect | Move
 

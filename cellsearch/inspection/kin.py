@@ -6,14 +6,14 @@ import functools
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from cellsearch.analysis.edits import EditPath, edit_path
+from cellsearch.analysis.matching import least_cost, size
 from cellsearch.cell import Cell
-from cellsearch.edits import EditPath, edit_path
 from cellsearch.errors import CellError
 from cellsearch.graph import Graph
 from cellsearch.inspection.phrases import listed, tell
 from cellsearch.inspection.plain import plain
 from cellsearch.known import zoo
-from cellsearch.matching import least_cost, size
 
 MOST_PHRASES = 5
 """Most changes that are put in words; of more, only the number of edits is told."""
@@ -36,10 +36,10 @@ _LIKELY = 1.1
 class Kin:
     """The nearest known cell.
 
-    `distance` is the cost of the edits (see `cellsearch.matching`), `edits` their number; both are
-    0 for cells that differ in nothing but how blends are written. `changes` tells the edits, the
-    known cell being what is changed, in fewer phrases than there are edits; it is empty where the
-    cells have little in common. `sentence` says all of it.
+    `distance` is the cost of the edits (see `cellsearch.analysis.matching`), `edits` their number;
+    both are 0 for cells that differ in nothing but how blends are written. `changes` tells the
+    edits, the known cell being what is changed, in fewer phrases than there are edits; it is empty
+    where the cells have little in common. `sentence` says all of it.
     """
 
     name: str

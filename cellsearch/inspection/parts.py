@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from cellsearch.edits import STEP, EditPath, Part
+from cellsearch.analysis.edits import STEP, EditPath, Part
 from cellsearch.graph import Graph, Node
 from cellsearch.operators import OPERATORS
 from cellsearch.printing import format_number

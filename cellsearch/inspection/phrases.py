@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from cellsearch.edits import (
+from cellsearch.analysis.edits import (
     STEP,
     Attach,
     Change,

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from cellsearch.analysis.recurrence import KINDS, Recurrence, recurrences
 from cellsearch.inspection.kin import nearest_known
 from cellsearch.inspection.values import Value, plain_gates, plain_values, rows, values
 from cellsearch.inspection.written import printable
 from cellsearch.operators import OPERATORS
-from cellsearch.recurrence import KINDS, Recurrence, recurrences
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from cellsearch.analysis.ranges import Interval, ranges
+from cellsearch.analysis.roles import Effect, Role, roles
 from cellsearch.graph import Node
 from cellsearch.inspection.written import written
 from cellsearch.operators import OPERATORS
 from cellsearch.printing import format_number
-from cellsearch.ranges import Interval, ranges
-from cellsearch.roles import Effect, Role, roles
 
 if TYPE_CHECKING:
     from cellsearch.cell import Cell

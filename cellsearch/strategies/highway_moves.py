@@ -1,6 +1,6 @@
 """Moves in a space of highway cells: edits of their nodes, and the crossover of two cells.
 
-Edits of a graph would mostly leave such a space; these keep to it. See `cellsearch.highway`.
+Edits of a graph would mostly leave such a space; these keep to it. See `cellsearch.space.highway`.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from cellsearch.cell import Cell
-from cellsearch.highway import Highway, activations, most_nodes, read, write
 from cellsearch.space import Space
+from cellsearch.space.highway import Highway, activations, most_nodes, read, write
 
 Move = Callable[[Highway, Space, random.Random], tuple[Highway, str] | None]
 

@@ -16,9 +16,9 @@ import networkx as nx
 
 from cellsearch.cell import Cell
 from cellsearch.errors import CellError
-from cellsearch.growth import tidy
 from cellsearch.operators import OPERATORS
 from cellsearch.space import Space
+from cellsearch.space.growth import tidy
 from cellsearch.strategies import highway_moves
 
 Move = Callable[[nx.MultiDiGraph, Space, random.Random], str | None]

@@ -6,7 +6,7 @@ from collections import Counter
 
 from edit_distances import edges, kind
 
-from cellsearch.edits import (
+from cellsearch.analysis.edits import (
     STEP,
     Attach,
     Change,

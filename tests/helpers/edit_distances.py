@@ -1,6 +1,6 @@
 """The least cost of the edits between two small cells, by trying every matching that may be it.
 
-Slow and simple: it shares the costs with `cellsearch.matching`, as numbers, and nothing else.
+Slow and simple: it shares the costs with `cellsearch.analysis.matching`, as numbers, and no more.
 """
 
 from __future__ import annotations

@@ -11,14 +11,14 @@ import sys
 import pytest
 from random_cells import random_cell, seeded
 
+from cellsearch.analysis.edits import edit_path
+from cellsearch.analysis.matching import size
 from cellsearch.cell import Cell
-from cellsearch.edits import edit_path
 from cellsearch.inspection.groups import familiar
 from cellsearch.inspection.kin import MOST, MOST_PHRASES, Kin, nearest_known
 from cellsearch.inspection.phrases import tell
 from cellsearch.inspection.summary import summarise
 from cellsearch.known import zoo
-from cellsearch.matching import size
 from cellsearch.space import load_space
 
 

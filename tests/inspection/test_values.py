@@ -6,13 +6,13 @@ import json
 
 import pytest
 
+from cellsearch.analysis.ranges import Interval
+from cellsearch.analysis.recurrence import recurrences
 from cellsearch.cell import Cell
 from cellsearch.inspection.leaderboard import plain_text
 from cellsearch.inspection.summary import kind_text, render_cell, summarise
 from cellsearch.inspection.values import plain_values, range_text, rows, values
 from cellsearch.known import zoo
-from cellsearch.ranges import Interval
-from cellsearch.recurrence import recurrences
 
 INF = float("inf")
 

@@ -7,9 +7,9 @@ import random
 import pytest
 
 from cellsearch.cell import Cell
-from cellsearch.highway import Highway, read, write
 from cellsearch.known import zoo
 from cellsearch.space import load_space
+from cellsearch.space.highway import Highway, read, write
 from cellsearch.strategies.highway_moves import MOVES, Move, cross, mutate
 
 SPACE = load_space("darts")

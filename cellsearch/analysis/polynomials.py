@@ -14,9 +14,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
-from cellsearch.enclosure import Enclosure
+from cellsearch.analysis.enclosure import Enclosure
+from cellsearch.analysis.intervals import Interval
 from cellsearch.graph import Graph, Node
-from cellsearch.intervals import Interval
 from cellsearch.operators import OPERATORS, Formula
 
 MAX_TERMS = 32

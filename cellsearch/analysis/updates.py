@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from cellsearch.analysis.recurrence import mixes_features, seen_by_partials
 from cellsearch.graph import Graph
-from cellsearch.recurrence import mixes_features, seen_by_partials
 
 OUTPUT = "output"
 """What a cell gives out, where its states are listed."""

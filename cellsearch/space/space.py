@@ -9,15 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from cellsearch import growth, highway, resources, scans, trees
+from cellsearch import resources
 from cellsearch.cell import Cell
 from cellsearch.errors import CellError, SpaceError, nearest
 from cellsearch.known import zoo
 from cellsearch.limits import MAX_NODES
-from cellsearch.membership import judge
 from cellsearch.notation import check_name
 from cellsearch.operators import INITIALISATIONS, OPERATORS
-from cellsearch.rules import RULES
+from cellsearch.space import growth, highway, scans, trees
+from cellsearch.space.membership import judge
+from cellsearch.space.rules import RULES
 
 if TYPE_CHECKING:
     import networkx as nx

@@ -1,6 +1,6 @@
 """The edits that make one cell of another, at low cost, one by one.
 
-The cost of each is told in `cellsearch.matching`; that of a path is their sum.
+The cost of each is told in `cellsearch.analysis.matching`; that of a path is their sum.
 """
 
 from __future__ import annotations
@@ -9,8 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from cellsearch.graph import Graph, Node
-from cellsearch.matching import (
+from cellsearch.analysis.matching import (
     ANYWHERE,
     ATTRIBUTE,
     EDGE,
@@ -20,6 +19,7 @@ from cellsearch.matching import (
     match,
     substitution,
 )
+from cellsearch.graph import Graph, Node
 from cellsearch.normal import identity
 
 Part = tuple[int | None, int | None]

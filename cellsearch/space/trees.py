@@ -17,9 +17,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from cellsearch.graph import Graph
-from cellsearch.growth import draw_attributes
 from cellsearch.operators import OPERATORS, Operator
-from cellsearch.rules import ACTIVATIONS
+from cellsearch.space.growth import draw_attributes
+from cellsearch.space.rules import ACTIVATIONS
 
 if TYPE_CHECKING:
     import networkx as nx

@@ -11,10 +11,10 @@ import pytest
 import torch
 
 from cellsearch.cell import Cell
-from cellsearch.highway import Highway, read, write
 from cellsearch.known import zoo
 from cellsearch.layers import Recurrent
 from cellsearch.space import load_space, read_space
+from cellsearch.space.highway import Highway, read, write
 
 ACTIVATIONS = {
     "tanh": np.tanh,

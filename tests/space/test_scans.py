@@ -7,9 +7,9 @@ from collections import Counter
 
 import torch
 
+from cellsearch.analysis.recurrence import recurrences
 from cellsearch.cell import Cell
 from cellsearch.layers import RecurrentCell
-from cellsearch.recurrence import recurrences
 from cellsearch.space import load_space
 
 

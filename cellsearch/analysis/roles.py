@@ -17,10 +17,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from cellsearch.gating import Product, Products, Selection
+from cellsearch.analysis.gating import Product, Products, Selection
+from cellsearch.analysis.intervals import Interval
+from cellsearch.analysis.updates import OUTPUT, Updates
 from cellsearch.graph import Graph
-from cellsearch.intervals import Interval
-from cellsearch.updates import OUTPUT, Updates
 
 RoleName = Literal["gate", "weight", "candidate", "memory", "state", "input", ""]
 Verb = Literal["keeps", "lets in", "lets out", "multiplies"]

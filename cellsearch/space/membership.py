@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cellsearch import highway
+from cellsearch.analysis.polynomials import polynomials
 from cellsearch.graph import Graph
 from cellsearch.operators import OPERATORS
-from cellsearch.polynomials import polynomials
-from cellsearch.rules import RULES, LocalRule
-from cellsearch.trees import judge_tree
+from cellsearch.space import highway
+from cellsearch.space.rules import RULES, LocalRule
+from cellsearch.space.trees import judge_tree
 
 if TYPE_CHECKING:
     from cellsearch.space import Space

@@ -11,10 +11,10 @@ from disguises import disguise
 from edit_distances import exhaustive_distance, least_distance
 from random_cells import random_cell, seeded
 
+from cellsearch.analysis.edits import Delete, Insert, edit_path
+from cellsearch.analysis.matching import least_cost, size
 from cellsearch.cell import Cell
-from cellsearch.edits import Delete, Insert, edit_path
 from cellsearch.known import zoo
-from cellsearch.matching import least_cost, size
 from cellsearch.space import load_space
 from cellsearch.strategies.moves import mutate
 

@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 from interpreter import Step
 from random_cells import random_cell, seeded
 
+from cellsearch.analysis.ranges import ANYTHING, Interval, operator_range, ranges
 from cellsearch.cell import Cell
 from cellsearch.inspection.written import written
 from cellsearch.known import zoo
 from cellsearch.numpy_math import NumpyMath
 from cellsearch.operators import OPERATORS, Operator
-from cellsearch.ranges import ANYTHING, Interval, operator_range, ranges
 from cellsearch.shapes import learned_tensors
 
 INF = math.inf

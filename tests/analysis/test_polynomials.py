@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from random_cells import random_cell, seeded
 
+from cellsearch.analysis.intervals import Interval
+from cellsearch.analysis.polynomials import MAX_TERMS, Polynomial, bounds, polynomials
+from cellsearch.analysis.ranges import ranges
 from cellsearch.cell import Cell
-from cellsearch.intervals import Interval
 from cellsearch.numpy_math import NumpyMath
 from cellsearch.operators import OPERATORS
-from cellsearch.polynomials import MAX_TERMS, Polynomial, bounds, polynomials
-from cellsearch.ranges import ranges
 
 
 def value_of(polynomial: Polynomial, values: list[float]) -> float:

@@ -9,10 +9,10 @@ from operator import or_
 from types import MappingProxyType
 from typing import Literal
 
+from cellsearch.analysis.polynomials import polynomials
+from cellsearch.analysis.recurrence import recurrences
 from cellsearch.graph import Graph
 from cellsearch.operators import OPERATORS
-from cellsearch.polynomials import polynomials
-from cellsearch.recurrence import recurrences
 
 ACTIVATIONS = tuple(
     name for name, row in OPERATORS.items() if row.arity == (1, 1) and row.kind == "elementwise"

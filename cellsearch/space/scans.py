@@ -10,10 +10,10 @@ import random
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from cellsearch import growth
-from cellsearch.growth import Growth, Value
+from cellsearch.analysis.recurrence import seen_by_derivative
 from cellsearch.operators import Operator
-from cellsearch.recurrence import seen_by_derivative
+from cellsearch.space import growth
+from cellsearch.space.growth import Growth, Value
 
 if TYPE_CHECKING:
     import networkx as nx

@@ -12,11 +12,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
-from cellsearch.enclosure import Enclosure, EnclosureMath, enclosed
+from cellsearch.analysis.enclosure import Enclosure, EnclosureMath, enclosed
+from cellsearch.analysis.intervals import ANYTHING, Interval
+from cellsearch.analysis.polynomials import Polynomial, bounds, polynomial_of, polynomials
 from cellsearch.graph import Graph, Node
-from cellsearch.intervals import ANYTHING, Interval
 from cellsearch.operators import INFINITY, OPERATORS, Formula, Operator
-from cellsearch.polynomials import Polynomial, bounds, polynomial_of, polynomials
 
 __all__ = ["ANYTHING", "Interval", "operator_range", "ranges"]
 

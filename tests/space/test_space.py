@@ -120,7 +120,7 @@ def test_a_draw_beyond_the_size_of_any_cell_is_drawn_again() -> None:
         return Cell.from_graph(graph)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("cellsearch.space.Cell", SimpleNamespace(from_graph=parse))
+        patch.setattr("cellsearch.space.space.Cell", SimpleNamespace(from_graph=parse))
         assert space.contains(space.draw(generator(0))) is None
 
 
@@ -132,7 +132,7 @@ def test_unknown_space_names_the_nearest() -> None:
 
 
 def test_shipped_files_are_plain_toml() -> None:
-    root = Path(__file__).parents[1] / "search_spaces"
+    root = Path(__file__).parents[2] / "search_spaces"
     assert {path.stem for path in root.glob("*.toml")} >= set(NAMES)
     for path in root.glob("*.toml"):
         assert "linear" in tomllib.loads(path.read_text())["operators"]

@@ -9,7 +9,7 @@ import pytest
 
 from cellsearch.cell import Cell
 from cellsearch.space import load_space
-from cellsearch.trees import OPEN, begin, close, expand
+from cellsearch.space.trees import OPEN, begin, close, expand
 
 
 def operator_graph(cell: Cell) -> nx.MultiDiGraph:

@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from random_cells import random_cell, seeded
 
+from cellsearch.analysis.ranges import ranges
+from cellsearch.analysis.recurrence import recurrences
+from cellsearch.analysis.roles import Role, roles
 from cellsearch.cell import Cell
 from cellsearch.graph import Graph
 from cellsearch.inspection.written import written
 from cellsearch.known import zoo
-from cellsearch.ranges import ranges
-from cellsearch.recurrence import recurrences
-from cellsearch.roles import Role, roles
 
 
 def parsed(text: str) -> Cell:

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from jacobians import numerical_kind
 from random_cells import random_cell, seeded
 
+from cellsearch.analysis.recurrence import KINDS, kind, recurrences, seen_by_derivative
 from cellsearch.cell import Cell
 from cellsearch.inspection.written import written
 from cellsearch.known import zoo
 from cellsearch.numpy_math import NumpyMath
 from cellsearch.operators import OPERATORS
-from cellsearch.recurrence import KINDS, kind, recurrences, seen_by_derivative
 
 BY_HAND = {
     "scan": """

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from cellsearch.operators import OPERATORS, Operator
-from cellsearch.rules import DIVISIONS, POSITIVE, RULES, UNKNOWN, LocalRule, sign
+from cellsearch.space.rules import DIVISIONS, POSITIVE, RULES, UNKNOWN, LocalRule, sign
 
 if TYPE_CHECKING:
     import networkx as nx

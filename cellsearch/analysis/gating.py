@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from cellsearch.analysis.intervals import Interval
+from cellsearch.analysis.updates import Updates
 from cellsearch.graph import Graph, Node
-from cellsearch.intervals import Interval
-from cellsearch.updates import Updates
 
 ROUNDING = 1e-6
 """By how much a value may leave 0..1, or -1..1, and still count as within."""

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
 from cellsearch.graph import Graph
-from cellsearch.rules import ACTIVATIONS
+from cellsearch.space.rules import ACTIVATIONS
 
 if TYPE_CHECKING:
     import networkx as nx

@@ -9,8 +9,8 @@ import pytest
 
 from cellsearch.cell import Cell
 from cellsearch.operators import OPERATORS
-from cellsearch.rules import RULES, LocalRule
 from cellsearch.space import Space, load_space
+from cellsearch.space.rules import RULES, LocalRule
 
 GATE = "g = sigmoid(linear(x, h_prev))\n"
 ALLOWED = {
