@@ -132,6 +132,7 @@ def _twice(rng: Random) -> object:
         *(f"{{{part}, {part}}}", text.replace('"op"', '"input"', 1), '{"a": {}, ' * 200 + "}"),
         *(text.replace('"input"', '"op"', 1), text.replace("{", '{"op": "linear", ', 3)),
         f'{{"h_new_0": {{"op": "linear", "input": ["x"]}}, {part}}}',
+        "{" + "".join(f'"{number}": "", ' for number in range(5000)) + '"4999": ""}',
     )
     return rng.choice(forms)
 
