@@ -62,9 +62,13 @@ def read(recipe: object) -> Graph:
         unknown = next((arg for arg in inputs if arg not in place), None)
         if unknown is not None:
             last = f" to h_prev_{len(states) - 1}" if len(states) > 1 else ""
+            carried = re.fullmatch(r"h_prev_([0-9]{1,3})", unknown)
+            update = (
+                f"; it needs a node 'h_new_{carried[1]}'" if carried else nearest(unknown, names)
+            )
             raise CellError(
                 f"recipe, node {quoted(name)}: input {quoted(unknown)} is neither a node nor among "
-                f"x and h_prev_0{last}{nearest(unknown, names)}"
+                f"x and h_prev_0{last}{update}"
             )
         args.append([place[arg] for arg in inputs])
     order = topological_order(args, range(len(names)))
@@ -110,7 +114,7 @@ def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     if len(found) < len(pairs):
         counts = Counter(name for name, _ in pairs)
         twice = next(name for name, times in counts.items() if times > 1)
-        raise CellError(f"recipe: {quoted(twice)} is there twice; choose another name")
+        raise CellError(f"recipe: {quoted(twice)} is there twice; keep one of them")
     return found
 
 
@@ -146,7 +150,8 @@ def _node(name: str, node: object, where: str) -> tuple[str, tuple[str, ...]]:
     if not isinstance(node, Mapping):
         raise CellError(f"{where}: found {_kind(node)}; {limits.RECIPE}")
     if node.keys() != {"op", "input"}:
-        raise CellError(f"{where}: expected exactly 'op' and 'input'; {limits.RECIPE}")
+        found = ", ".join(quoted(str(key)) for key in list(node)[:4]) or "neither"
+        raise CellError(f"{where}: expected exactly 'op' and 'input', found {found}")
     op, inputs = node["op"], node["input"]
     if not isinstance(op, str) or op not in _OPERATORS:
         found = f"{quoted(op)}{nearest(op, _OPERATORS)}" if isinstance(op, str) else _kind(op)

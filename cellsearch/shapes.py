@@ -111,6 +111,11 @@ def learned_tensors(normal: Graph) -> tuple[LearnedTensor, ...]:
     return tuple(found)
 
 
+def products(normal: Graph) -> int:
+    """Return how many weight matrices are multiplied in a step."""
+    return sum(len(node.args) for node in normal.nodes if node.op == "linear")
+
+
 def operations(normal: Graph, input_size: int, hidden_size: int) -> int:
     """Return the multiply-adds and elementwise operations of one step of one sequence.
 

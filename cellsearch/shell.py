@@ -156,9 +156,12 @@ class _Shell(_Owner):
 
     def _as_tuple(self, state: Tensor | States) -> States:
         parts = (state,) if isinstance(state, Tensor) else tuple(state)
-        if len(parts) != len(self.description.states):
+        fit = len(parts) == len(self.description.states)
+        if not fit or not all(isinstance(part, Tensor) for part in parts):
+            found = len(parts) if not fit else "something else than tensors"
+            hint = "; of (output, state) give the state" if self.description.has_output else ""
             raise RuntimeError(
-                f"expected the states {', '.join(self.description.states)}, found {len(parts)}"
+                f"expected the states {', '.join(self.description.states)}, found {found}{hint}"
             )
         return parts
 

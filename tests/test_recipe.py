@@ -283,7 +283,7 @@ def test_a_cell_that_a_recipe_cannot_say_is_refused_in_one_line(text: str, part:
         ({**RNN, "x": tanh_of("h_prev_0")}, "recipe, node 'x': this is what a step is given"),
         ({**RNN, "h_prev_0": tanh_of("x")}, "node 'h_prev_0': this is what a step is given"),
         ({**RNN, "a": "tanh"}, "recipe, node 'a': found a text; expected {"),
-        ({**RNN, "a": {"op": "linear"}}, "node 'a': expected exactly 'op' and 'input'"),
+        ({**RNN, "a": {"op": "linear"}}, "node 'a': expected exactly 'op' and 'input', found 'op'"),
         ({**RNN, "a": {**tanh_of("x"), "bias": True}}, "expected exactly 'op' and 'input'"),
         ({**RNN, "a": node("activation_tan", "x")}, "(did you mean 'activation_tanh'?)"),
         ({**RNN, "a": node("__class__", "x")}, "unknown operator '__class__'"),

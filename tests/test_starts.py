@@ -140,6 +140,14 @@ def test_an_exported_file_begins_there() -> None:
     torch.testing.assert_close(exported(inputs)[0], layer(inputs)[0], rtol=0, atol=0)
 
 
+def test_output_and_state_given_back_as_the_state_are_refused_in_words() -> None:
+    for text in ("c = tanh(linear(x, c_prev))\nh = c\noutput = h_prev", "h = x\noutput = h_prev"):
+        step = RecurrentCell(Cell.parse(text), 4, 4)
+        both = step(torch.randn(2, 4))
+        with pytest.raises(RuntimeError, match=r"expected the states h.*of \(output, state\) give"):
+            step(torch.randn(2, 4), both)
+
+
 def test_equations_say_where_a_state_begins() -> None:
     assert equations(CELL)[0] == "m_0 = -2.5"
     assert plain_equations(CELL)[0] == "m₀ = -2.5"

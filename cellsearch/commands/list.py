@@ -37,18 +37,18 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _cells() -> list[Row]:
-    from cellsearch.inspection.summary import summarise
     from cellsearch.known import zoo
+    from cellsearch.shapes import products
 
     rows = []
     for name, cell in zoo.items():
-        source, facts = zoo.source(name), summarise(cell, 64, 64)
+        source = zoo.source(name)
         rows.append(
             {
                 "name": name,
-                "states": ", ".join(facts["states"]),
-                "parameters at 64": facts["parameters"],
-                "products": facts["products"],
+                "states": ", ".join(cell.states),
+                "parameters at 64": cell.parameters(64, 64),
+                "products": products(cell.normal),
                 "kind": cell.kind,
                 "source": source.short,
                 "link": source.link,

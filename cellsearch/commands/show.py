@@ -96,6 +96,9 @@ def show_comparison(
 
     `origin` says where the settings of the `evaluation` come from.
     """
+    from cellsearch.inspection.leaderboard import TIED
+    from cellsearch.shapes import needs_equal_sizes
+
     out = console()
     first = next(one.name for one in found if one.gain is None)
     seeds = _counted(len(found[0].scores), "paired seed")
@@ -118,6 +121,9 @@ def show_comparison(
     steps = _counted(evaluation.steps, "training step")
     out.print(f"{origin}: {steps}; learning rates tried: {tried}; taken: {taken}")
     for one in found:
+        if needs_equal_sizes(one.cell.normal):
+            uses = f"uses {one.parameters:,} of {evaluation.parameters:,} parameters"
+            out.print(f"{one.name}: {uses}, {TIED}")
         if one.failures:
             failed = _counted(one.failures, "training")
             out.print(

@@ -15,6 +15,8 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from cellsearch.cell import Cell
+from cellsearch.errors import CellError
 from cellsearch.inspection.standings import (
     NOTHING,
     SHORT_ID,
@@ -25,10 +27,12 @@ from cellsearch.inspection.standings import (
     standings,
     units,
 )
+from cellsearch.shapes import needs_equal_sizes
 from cellsearch.strategies.base import STATUSES, Evaluation
 
 _STYLES = {"found": "bold", "random": "yellow", "baseline": "cyan"}
 _HEADER_WIDTH = 10
+TIED = "as x enters it elementwise: its hidden_size is the input_size"
 _FULL = 0.9  # of the parameters allowed: from there on cells count as equally large
 _CANDIDATE_COLUMNS: tuple[tuple[str, JustifyMethod], ...] = (
     ("#", "right"),
@@ -243,22 +247,33 @@ def _drawn(data: Mapping[str, Any], shown: int) -> str:
 
 
 def _narrow(data: Mapping[str, Any]) -> list[str]:
-    """Say where the limit of the width, not that of the parameters, made a cell small."""
+    """Say where not the limit of the parameters made a cell small, but that of the width or x."""
     settings = data.get("run", {}).get("settings", {}).get("evaluation", {})
     allowed, widest = settings.get("parameters"), settings.get("max_hidden_size")
     lines = []
     for entry in data.get("finalists", ()):
         sizes, index = entry.get("hidden_size", {}), entry.get("index")
+        tied = _is_tied(entry)
         uses = [
             f"{one_line(task)} uses {count:,} of {allowed:,} parameters"
             for task, count in entry.get("parameters", {}).items()
-            if sizes.get(task) is not None and sizes[task] == widest and count < _FULL * allowed
+            if sizes.get(task) is not None
+            and (tied or sizes[task] == widest)
+            and count < _FULL * allowed
         ]
         if uses:
             name = one_line(entry.get("name", NOTHING)) if index is None else f"#{index}"
-            limit = f"as hidden_size is limited to {widest}"
+            limit = TIED if tied else f"as hidden_size is limited to {widest}"
             lines.append(f"{name}: {' and '.join(uses)}, {limit}")
     return lines
+
+
+def _is_tied(entry: Mapping[str, Any]) -> bool:
+    """Tell whether an entry's cell takes x elementwise, so that its width is that of the input."""
+    try:
+        return needs_equal_sizes(Cell.parse(str(entry.get("cell", ""))).normal)
+    except CellError:
+        return False
 
 
 def _status(row: Mapping[str, Any]) -> str:

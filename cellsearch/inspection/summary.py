@@ -11,6 +11,7 @@ from cellsearch.inspection.kin import nearest_known
 from cellsearch.inspection.values import Value, plain_gates, plain_values, rows, values
 from cellsearch.inspection.written import printable
 from cellsearch.operators import OPERATORS
+from cellsearch.shapes import products
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -54,7 +55,7 @@ def _facts(cell: Cell, found: Sequence[Value], input_size: int, hidden_size: int
         "input_size": input_size,
         "hidden_size": hidden_size,
         "parameters": cell.parameters(input_size, hidden_size),
-        "products": sum(len(node.args) for node in cell.normal.nodes if node.op == "linear"),
+        "products": products(cell.normal),
         "operations": cell.operations(input_size, hidden_size),
         "gates": plain_gates(found),
         "values": plain_values(found),

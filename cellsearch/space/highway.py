@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from cellsearch.space import Space
 
+NEEDED = ("linear", "blend", "sigmoid", "tanh")
+"""Operators of the first node."""
 PUBLISHED = 8
 """Nodes of a cell in the published searches of DARTS; a draw rarely has more."""
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from cellsearch.analysis.polynomials import polynomials
 from cellsearch.graph import Graph
 from cellsearch.operators import OPERATORS
+from cellsearch.shapes import products
 from cellsearch.space import highway
 from cellsearch.space.rules import RULES, LocalRule
 from cellsearch.space.trees import judge_tree
@@ -70,7 +71,6 @@ def _judge_parts(space: Space, graph: Graph) -> str | None:
 def _judge_size(space: Space, graph: Graph) -> str | None:
     """Judge the number of states, operators and products, and the depth."""
     operators = [node for node in graph.nodes if node.op in OPERATORS]
-    products = sum(len(node.args) for node in operators if node.op == "linear")
     depths: list[int] = []
     for node in graph.nodes:
         below = [depths[arg] for arg in node.args]
@@ -78,7 +78,7 @@ def _judge_size(space: Space, graph: Graph) -> str | None:
     for what, found, most in (
         ("states", len(graph.states), len(space.states)),
         ("nodes", len(operators), space.nodes),
-        ("products", products, space.products),
+        ("products", products(graph), space.products),
         ("operators in a row", max(depths), space.depth),
     ):
         if found > most:

@@ -117,6 +117,8 @@ class Space:
 
     def contains(self, cell: Cell) -> str | None:
         """Return None for a cell of the space, else in one sentence why it is outside."""
+        if not isinstance(cell, Cell):
+            raise TypeError(f"expected a Cell, found {cell!r:.80}; known ones: cellsearch.zoo")
         return judge(self, cell.normal)
 
     def allowed(self, operator: str, attribute: str) -> tuple[Value, ...]:
@@ -199,6 +201,9 @@ def read_space(data: Mapping[str, Any], *, name: str, where: str) -> Space:
     )
     if "linear" not in space.operators:
         raise SpaceError(f"{where}: operators: linear is missing; nothing else may see x")
+    missing = [op for op in highway.NEEDED if op not in space.operators]
+    if space.shape == "highway" and missing:
+        raise SpaceError(f"{where}: operators: {missing[0]} is missing; a highway needs it")
     for seed in space.seeds:
         reason = space.contains(zoo[seed])
         if reason is not None:

@@ -278,6 +278,13 @@ def test_compare_judges_by_paired_seeds(say: Say) -> None:
     assert by_name["rnn"]["gain"] is None
 
 
+def test_compare_says_where_x_kept_a_cell_small(say: Say) -> None:
+    words = ["sru", "rnn", "--task", "adding,length=6", "--steps", 4, "--seeds", 2]
+    shown = " ".join(say("compare", *words)[1].split())
+    assert "sru: uses 23 of 10,000 parameters, as x enters it elementwise" in shown
+    assert "rnn: uses" not in shown
+
+
 def test_compare_trains_as_the_run_did(say: Say) -> None:
     rates = ["--set", "evaluation.learning_rates=[0.02]", "--set", "evaluation.steps=7"]
     say("search", "small.toml", "--workers", "0", "--run", "run", *rates)

@@ -16,6 +16,7 @@ from cellsearch.inspection.leaderboard import (
     status_line,
 )
 from cellsearch.inspection.standings import standings, units
+from cellsearch.known import zoo
 
 TASKS = {"text": "bits per character", "adding": "mean squared error", "digits": "accuracy"}
 FOUND_ID = "c1-0123456789abcdef0123"
@@ -159,6 +160,20 @@ def test_cells_that_the_width_kept_small_are_named() -> None:
         "mingru: adding uses 3,585 of 10,000 parameters, as hidden_size is limited to 512",
         "#4: adding uses 99 of 10,000 parameters and digits uses 8,999 of 10,000 parameters, as"
         " hidden_size is limited to 512",
+    ]
+
+
+def test_cells_that_x_kept_small_are_named() -> None:
+    sizes = {"hidden_size": {"adding": 2}, "parameters": {"adding": 23}}
+    data = run(
+        {**finalist("sru", None, 0.3, **sizes), "cell": zoo["sru"].text},
+        {**finalist("gru", None, 0.4, **sizes), "cell": zoo["gru"].text},
+    )
+    data["run"]["settings"] = {"evaluation": {"parameters": 10_000, "max_hidden_size": 512}}
+    lines = plain_text(leaderboard(data), 120).splitlines()
+    assert [line for line in lines if " uses " in line] == [
+        "sru: adding uses 23 of 10,000 parameters, as x enters it elementwise: its hidden_size is"
+        " the input_size"
     ]
 
 

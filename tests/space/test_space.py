@@ -6,7 +6,6 @@ import json
 import random
 import tomllib
 from pathlib import Path
-from types import SimpleNamespace
 
 import networkx as nx
 import pytest
@@ -113,15 +112,28 @@ def test_a_draw_beyond_the_size_of_any_cell_is_drawn_again() -> None:
     space = read_space(data, name="s", where="s.toml")
     calls = iter([CellError("cell: more than 512 nodes"), None])
 
+    made = Cell.from_graph
+
     def parse(graph: nx.MultiDiGraph) -> Cell:
         error = next(calls, None)
         if error is not None:
             raise error
-        return Cell.from_graph(graph)
+        return made(graph)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("cellsearch.space.space.Cell", SimpleNamespace(from_graph=parse))
+        patch.setattr(Cell, "from_graph", parse)
         assert space.contains(space.draw(generator(0))) is None
+
+
+def test_a_highway_needs_the_operators_of_its_first_node() -> None:
+    data = {"shape": "highway", "operators": ["linear", "tanh", "sigmoid"]}
+    with pytest.raises(SpaceError, match="blend is missing; a highway needs it"):
+        read_space(data, name="s", where="s.toml")
+
+
+def test_what_is_no_cell_is_refused_in_words() -> None:
+    with pytest.raises(TypeError, match="expected a Cell, found 'lstm'"):
+        load_space("gated").contains("lstm")  # type: ignore[arg-type]
 
 
 def test_unknown_space_names_the_nearest() -> None:
