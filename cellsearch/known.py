@@ -90,6 +90,10 @@ class Zoo(Mapping[str, Cell]):
                 found[statement.partition("=")[0].strip()] = term.strip()
         return found
 
+    def name_of(self, cell_id: str) -> str | None:
+        """Return the name of the known cell of this id, or None."""
+        return next((name for name, cell in self.items() if cell.id == cell_id), None)
+
     def _text(self, name: str) -> str:
         if name not in self._names:
             raise UnknownCellError(

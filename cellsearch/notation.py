@@ -22,6 +22,7 @@ from cellsearch.graph import Attributes, Graph, Node
 from cellsearch.operators import INITIALISATIONS, OPERATORS, PARAMETER_ATTRIBUTES
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}\Z")
+_LARGEST = (2 - 2**-23) * 2.0**127  # number in float32
 _INFIX: dict[type[ast.operator], str] = {
     ast.Add: "add",
     ast.Sub: "sub",
@@ -139,7 +140,12 @@ class _Reader:
                 f"{where}: {quoted(leaf)} cannot be assigned but for a number, where {state} "
                 f"begins; what it becomes is assigned as `{state} = ...`"
             )
-        self.starts[leaf] = _finite(_as_float(value[1], where) * value[0], where)
+        start = _finite(_as_float(value[1], where) * value[0], where)
+        if abs(start) > _LARGEST:
+            raise CellError(
+                f"{where}: {quoted(leaf)} is {start:g}; expected a number that float32 can hold"
+            )
+        self.starts[leaf] = start
 
     def _check_state(self, leaf: str, where: str) -> None:
         state = leaf.removesuffix("_prev")

@@ -82,3 +82,8 @@ def test_zoo_cannot_be_changed() -> None:
     assert not {"__setitem__", "__delitem__"} & set(dir(zoo))
     assert isinstance(zoo["rnn"], Cell)
     assert list(zoo) == sorted(zoo)
+
+
+def test_a_known_cell_is_found_by_its_id() -> None:
+    assert all(zoo.name_of(cell.id) == name for name, cell in zoo.items())
+    assert zoo.name_of("c1-00000000000000000000") is None

@@ -39,6 +39,7 @@ BAD = {
     "m_prev = 1 + 1\nm = m_prev\nh = m * x": "line 1: 'm_prev' cannot be assigned but for a number",
     "m_prev = True\nm = m_prev\nh = m * x": "line 1: expected a number",
     "m_prev = 1e999\nm = m_prev\nh = m * x": "line 1: expected a finite number",
+    "m_prev = -1e39\nm = m_prev\nh = m * x": "'m_prev' is -1e+39; expected a number that float32",
     "m_prev = 1\nm_prev = 2\nm = m_prev\nh = m * x": "line 2: 'm_prev' is given a start twice",
     "m = m_prev\nm_prev = 1\nh = m * x": "line 2: 'm_prev' was read before",
     "m_prev = 1\nh = linear(x)": "m_prev is given a start but m is never assigned",

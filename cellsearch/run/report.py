@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cellsearch.experiment import Experiment
+from cellsearch.known import zoo
 from cellsearch.run.finalist import Finalist
 from cellsearch.run.records import Baseline, Candidate
 from cellsearch.statistics import paired_difference
@@ -86,9 +87,13 @@ def verdict(
     confidence = 1 - _RISK / len(found)
     chance = _beside_chance(best, found, levels, confidence, proposed, drawn)
     baselines = [one for one in finalists if one.index is None]
+    known = zoo.name_of(best.cell_id)
+    notes = ["drawn at random"] if best.control else []
+    notes += [f"the known cell {known}"] if known else []
+    origin = f" ({', '.join(notes)})" if notes else ""
     if not baselines:
         return (
-            f"The best cell found, {best.name}, scores {best.mean:.4f} (lower is better); "
+            f"The best cell found, {best.name}{origin}, scores {best.mean:.4f} (lower is better); "
             f"the run had no baselines to compare it with. {chance}"
         )
     rivals = [baselines[0]]
@@ -98,7 +103,6 @@ def verdict(
         title = "the best baseline, " if rival is baselines[0] else ""
         parts.append(_compared(best, rival, title, levels, confidence))
     seeds = len(best.scores)
-    origin = " (drawn at random)" if best.control else ""
     joint = "; it " if any("cannot be told apart" in part for part in parts) else " and "
     widened = (
         f", intervals widened for the best of {len(found)}" if min(seeds, len(found)) > 1 else ""

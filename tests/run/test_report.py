@@ -9,6 +9,7 @@ import pytest
 import scipy.stats
 from run_fakes import experiment
 
+from cellsearch.known import zoo
 from cellsearch.run.finalist import Finalist
 from cellsearch.run.finals import Entry, choose
 from cellsearch.run.records import Baseline, Candidate, Final, finite
@@ -93,6 +94,14 @@ def test_a_task_that_both_solve_or_a_failed_training_says_nothing_else() -> None
     assert "though" not in judged(best, best, on_b(lstm, 0.5, 0.4, 0.3))
     failed = finalist("lstm", None, None, 0.31)
     assert "though" not in judged(best, best, on_b(failed, 0.5, 0.5, 0.5))
+
+
+def test_a_find_that_is_a_known_cell_is_said_to_be_one() -> None:
+    best = replace(finalist("candidate-3", 0.1, 0.2), cell_id=zoo["gru"].id)
+    text = judged(best, best, finalist("lstm", 0.3, 0.5))
+    assert "candidate-3 (the known cell gru), scores" in text
+    text = judged(replace(best, control=True), best, finalist("lstm", 0.3, 0.5))
+    assert "candidate-3 (drawn at random, the known cell gru), scores" in text
 
 
 def test_a_find_of_the_control_is_said_to_be_one() -> None:
