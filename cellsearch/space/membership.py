@@ -63,8 +63,10 @@ def _judge_parts(space: Space, graph: Graph) -> str | None:
                     return f"one of its linears sees a {source.op}."
             elif source.op == "number":
                 value = source.attribute("value", 0.0)
-                if node.op != "sub" or slot != 0 or value not in space.numbers:
+                if node.op != "sub" or value not in space.numbers:
                     return f"the number {value:g} stands in {node.op}, which is not allowed."
+                if slot != 0:
+                    return f"the number {value:g} stands in sub second; it may stand first only."
     return None
 
 

@@ -141,7 +141,7 @@ def _positive_divisors(graph: Graph) -> str | None:
         signs.append(sign(node.op, [signs[arg] for arg in node.args], number))
         if node.op in DIVISIONS and signs[node.args[-1]] < POSITIVE:
             by = graph.nodes[node.args[-1]].op
-            return f"something is divided by one of its values, {by}, that may be zero."
+            return f"it divides by one of its values, {by}, that may be zero."
     return None
 
 

@@ -120,7 +120,7 @@ gated          cfn                 it uses linear with bias=False, which is not 
 gated          fastrnn             it uses parameter, which is not among the operators.
 gated          intersection_rnn    it assigns output; in a space the output is h.
 gated          irnn                it uses linear with init='identity', which is not allowed.
-gated          janet               the number 1 stands in sub, which is not allowed.
+gated          janet               the number 1 stands in sub second; it may stand first only.
 gated          mogrifier_lstm      x enters mul; it may enter linear only.
 gated          rhn                 it uses linear with bias_init=-2.0, which is not allowed.
 gated          slstm               its state m begins at -1e+30; in a space, states begin at zero.

@@ -83,8 +83,8 @@ REFUSED = {
         ),
     },
     "positive_divisors": {
-        GATE + "h = g / h_prev": "something is divided by one of its values, state, that may be",
-        GATE + "h = g / relu(linear(x))": "divided by one of its values, relu, that may be zero.",
+        GATE + "h = g / h_prev": "it divides by one of its values, state, that may be",
+        GATE + "h = g / relu(linear(x))": "divides by one of its values, relu, that may be zero.",
         GATE + "h = g / (g - 1)": "divided by one of its values, sub, that may be zero.",
         GATE + "h = g / (g * tanh(h_prev))": "divided by one of its values, mul, that may be zero.",
         GATE + "h = reciprocal(h_prev) + g": "divided by one of its values, state, that may be",
