@@ -85,9 +85,9 @@ REFUSED = {
     "positive_divisors": {
         GATE + "h = g / h_prev": "it divides by one of its values, state, that may be",
         GATE + "h = g / relu(linear(x))": "divides by one of its values, relu, that may be zero.",
-        GATE + "h = g / (g - 1)": "divided by one of its values, sub, that may be zero.",
-        GATE + "h = g / (g * tanh(h_prev))": "divided by one of its values, mul, that may be zero.",
-        GATE + "h = reciprocal(h_prev) + g": "divided by one of its values, state, that may be",
+        GATE + "h = g / (g - 1)": "divides by one of its values, sub, that may be zero.",
+        GATE + "h = g / (g * tanh(h_prev))": "divides by one of its values, mul, that may be zero.",
+        GATE + "h = reciprocal(h_prev) + g": "divides by one of its values, state, that may be",
     },
     "scan": {
         "h = tanh(linear(x, h_prev))": "its h at t-1 reaches itself through a linear",
