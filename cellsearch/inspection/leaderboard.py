@@ -30,7 +30,7 @@ from cellsearch.inspection.standings import (
 from cellsearch.shapes import needs_equal_sizes
 from cellsearch.strategies.base import STATUSES, Evaluation
 
-_STYLES = {"found": "bold", "random": "yellow", "baseline": "cyan"}
+_STYLES = {"found": "bold", "random": "yellow", "seed": "cyan", "baseline": "cyan"}
 _HEADER_WIDTH = 10
 TIED = "as x enters it elementwise: its hidden_size is the input_size"
 _FULL = 0.9  # of the parameters allowed: from there on cells count as equally large
@@ -233,17 +233,40 @@ def _captions(data: Mapping[str, Any], rows: Sequence[Standing]) -> list[str]:
     if shown := sum(row.kind == "random" for row in rows):
         lines.append(_drawn(data, shown))
     lines += [f"{row.name}: {row.remark}, each counts as 1" for row in rows if row.remark]
-    return lines + _narrow(data)
+    return lines + _known_cells(data) + _narrow(data)
 
 
 def _drawn(data: Mapping[str, Any], shown: int) -> str:
     """Say against how many draws how many proposals of the strategy stand."""
     evaluated = [row for row in data.get("candidates", ()) if _status(row) != "duplicate"]
     drawn = sum(bool(row.get("control")) for row in evaluated)
+    seeds = sum(bool(row.get("seed")) for row in evaluated)
     best = "the best" if shown == 1 else f"the best {shown}"
-    return (
-        f"random: {best} of {drawn} drawn at random; the strategy proposed {len(evaluated) - drawn}"
-    )
+    proposed = f"the strategy proposed {len(evaluated) - drawn - seeds}"
+    beside = f", beside {seeds} seed{'' if seeds == 1 else 's'} of the space" if seeds else ""
+    return f"random: {best} of {drawn} drawn at random; {proposed}{beside}"
+
+
+def _known_cells(data: Mapping[str, Any]) -> list[str]:
+    """Say which candidates are a seed of the space, a baseline, or both."""
+    finalists = data.get("finalists", ())
+    baselines = {
+        row.get("cell_id"): one_line(row.get("name", NOTHING))
+        for row in finalists
+        if row.get("index") is None
+    }
+    found = {row["index"]: row for row in finalists if row.get("index") is not None}
+    lines = []
+    for index, row in found.items():
+        if row.get("seed"):
+            lines.append(f"#{index}: {one_line(row['seed'])}, a seed of the space")
+        elif row.get("cell_id") in baselines:
+            lines.append(f"#{index}: the same cell as {baselines[row['cell_id']]}")
+    for row in data.get("candidates", ()):
+        name = baselines.get(row.get("cell_id"))
+        if name and row.get("seed") and not row.get("replicate") and row.get("index") not in found:
+            lines.append(f"{name}: also #{row['index']}, a seed of the space; it is listed once")
+    return lines
 
 
 def _narrow(data: Mapping[str, Any]) -> list[str]:

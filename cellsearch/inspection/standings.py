@@ -19,8 +19,9 @@ SHORT_ID = 11
 class Standing:
     """One line of the leaderboard, as text.
 
-    `kind` is "found" (by the strategy), "random" (drawn for the control) or "baseline"; `name` is
-    the baseline's name or the candidate's index. `metrics` has a value for each task, in the
+    `kind` is "found" (by the strategy), "seed" (of the space, a known cell that the strategy began
+    with), "random" (drawn for the control) or "baseline"; `name` is the baseline's name or the
+    candidate's index. `metrics` has a value for each task, in the
     task's unit; `parameters` and `hidden_size` are ranges where tasks differ.
     """
 
@@ -75,14 +76,13 @@ def one_line(text: object) -> str:
 
 def _standing(place: int, entry: Mapping[str, Any]) -> Standing:
     index, score = entry.get("index"), number(entry.get("score"), ".3f")
-    kind = "baseline" if index is None else "random" if entry.get("control") else "found"
     failures, trainings = entry.get("failures", 0), len(entry.get("scores", ()))
     parameters = list(entry.get("parameters", {}).values())
     return Standing(
         rank=NOTHING if score == NOTHING else str(place),
         name=one_line(entry.get("name", NOTHING)) if index is None else f"#{index}",
         cell_id=one_line(entry.get("cell_id", NOTHING)),
-        kind=kind,
+        kind=_kind(entry),
         score=score,
         interval=_range(entry.get("interval") or (), ".3f"),
         metrics={
@@ -93,6 +93,12 @@ def _standing(place: int, entry: Mapping[str, Any]) -> Standing:
         hidden_size=_range(_ends(list(entry.get("hidden_size", {}).values())), "d"),
         remark=f"{failures} of {trainings} trainings failed" if failures else "",
     )
+
+
+def _kind(entry: Mapping[str, Any]) -> str:
+    if entry.get("index") is None:
+        return "baseline"
+    return "random" if entry.get("control") else "seed" if entry.get("seed") else "found"
 
 
 def _sortable(score: object) -> float:

@@ -13,7 +13,7 @@ from cellsearch.run.finals import Entry, choose
 from cellsearch.run.fixed_lag import Await, End, FixedLag, copied
 from cellsearch.run.pool import Crash, Job, Pool, Result
 from cellsearch.run.progress import Tally, Watch, nobody
-from cellsearch.run.records import Baseline, Candidate, Final, finite
+from cellsearch.run.records import Baseline, Candidate, Final, finite, seed_names
 from cellsearch.run.schema import Row
 from cellsearch.run.setup import Setup
 from cellsearch.run.store import Store
@@ -207,7 +207,8 @@ class Driver:
     def _run_finals(self) -> tuple[Entry, ...]:
         settings = self._setup.experiment.final
         baselines = [self._baselines[name] for name in self._setup.baselines]
-        entries = choose(list(self._table.values()), baselines, settings.candidates)
+        seeds = seed_names(self._setup.space)
+        entries = choose(list(self._table.values()), baselines, settings.candidates, seeds)
         wanted = [(entry, r) for entry in entries for r in range(settings.replicates)]
         there = sum((entry.name, r) in self._finals for entry, r in wanted)
         self._tally.begin("finals", len(wanted), there)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from cellsearch.errors import RunError, nearest
 from cellsearch.run.disk import refused
 from cellsearch.run.finals import Entry
-from cellsearch.run.records import Final, parse_cell
+from cellsearch.run.records import NO_SEEDS, Final, parse_cell
 from cellsearch.statistics import Interval, interval
 from cellsearch.strategies.base import Evaluation
 
@@ -26,6 +26,7 @@ FAILED = 1.0  # the score of a training that failed: as if it had learnt nothing
 class Finalist:
     """A cell of the final: a candidate of the run, or with index None a baseline.
 
+    `control` and `seed` are those of the candidate: drawn at random, a seed of the space.
     `scores` has one score per replicate, lower is better, 1.0 for a failed training; `losses` and
     `metrics` are means over the replicates that finished; `weights` has a file per task for each
     replicate, `digests` their SHA-256 digests: `weights_file` checks one before it is used.
@@ -44,10 +45,18 @@ class Finalist:
     weights: tuple[Mapping[str, Path], ...]
     digests: tuple[Mapping[str, str], ...]
     folder: Path
+    seed: str | None = None
 
     @classmethod
-    def build(cls, folder: Path, entry: Entry, finals: Sequence[Final]) -> Finalist:
-        """Build a finalist from its trainings, replicate 0 first."""
+    def build(
+        cls,
+        folder: Path,
+        entry: Entry,
+        finals: Sequence[Final],
+        seeds: Mapping[str, str] = NO_SEEDS,
+    ) -> Finalist:
+        """Build a finalist from its trainings, replicate 0 first; `seeds` are named by id."""
+        candidate = entry.index is not None and not entry.control
         evaluations = tuple(final.evaluation for final in finals)
         scores = tuple(_score(one) for one in evaluations)
         finished = [one for one in evaluations if one.status == "ok"]
@@ -70,6 +79,7 @@ class Finalist:
                 {task: data["sha256"] for task, data in final.weights.items()} for final in finals
             ),
             folder=folder,
+            seed=seeds.get(entry.cell_id) if candidate else None,
         )
 
     def __repr__(self) -> str:
@@ -135,6 +145,7 @@ class Finalist:
             "cell_id": self.cell_id,
             "cell": self.text,
             "control": self.control,
+            "seed": self.seed,
             "status": failed[0] if failed else "ok",
             "score": self.mean,
             "scores": list(self.scores),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,14 +38,23 @@ class Entry:
 
 
 def choose(
-    candidates: Sequence[Candidate], baselines: Sequence[Baseline], count: int
+    candidates: Sequence[Candidate],
+    baselines: Sequence[Baseline],
+    count: int,
+    seeds: Collection[str] = (),
 ) -> tuple[Entry, ...]:
     """Return the best `count` distinct cells, the best of the control, and every baseline.
 
     Only candidates that finished can be chosen; equal scores go by index. A cell that was
-    evaluated several times enters once, with the learning rates of its best evaluation.
+    evaluated several times enters once, with the learning rates of its best evaluation. So does one
+    that is both a baseline and among the `seeds` of the space, given by their ids: as a baseline.
     """
-    finished = [one for one in candidates if one.result.status == "ok"]
+    given = {one.cell_id for one in baselines} & set(seeds)
+    finished = [
+        one
+        for one in candidates
+        if one.result.status == "ok" and (one.control or one.cell_id not in given)
+    ]
     ranked = sorted(finished, key=lambda one: (one.result.rank_key, one.index))
     chosen: dict[str, Candidate] = {}
     for candidate in ranked:

@@ -5,12 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from cellsearch.strategies.base import Evaluation
 
 if TYPE_CHECKING:
     from cellsearch.cell import Cell
+
+
+NO_SEEDS: Mapping[str, str] = MappingProxyType({})
+"""Of a space that has none."""
 
 
 def finite(evaluation: Mapping[str, Any]) -> Evaluation:
@@ -32,6 +37,13 @@ def _is_finite(value: object) -> bool:
     return not isinstance(value, float) or math.isfinite(value)
 
 
+def seed_names(space: Mapping[str, Any]) -> dict[str, str]:
+    """Return the names of a space's seeds by their cells' ids; `space` is its plain JSON."""
+    from cellsearch.known import zoo
+
+    return {zoo[name].id: name for name in space.get("seeds", ()) if name in zoo}
+
+
 def parse_cell(text: str) -> Cell:
     """Return the cell of that text."""
     from cellsearch.cell import Cell  # loaded here: a run is read without networkx
@@ -45,7 +57,8 @@ class Candidate:
 
     `parents` are indices of candidates; `control` says that it was drawn at random, beside the
     strategy; `thresholds` are the scores above which its rungs stop it; `original` is the index
-    of the candidate that it duplicates.
+    of the candidate that it duplicates; `seed` names the seed of the space that it is, a known cell
+    that the strategy was given. The seeds follow from the space, so no row holds this.
     """
 
     index: int
@@ -58,6 +71,7 @@ class Candidate:
     control: bool = False
     thresholds: tuple[float | None, ...] = ()
     original: int | None = None
+    seed: str | None = None
     evaluation: Evaluation | None = None
 
     @property
@@ -91,14 +105,17 @@ class Candidate:
         return {"proposal": self.proposal(), "evaluation": self.result.to_json()}
 
     @classmethod
-    def from_row(cls, index: int, row: Mapping[str, Any]) -> Candidate:
-        """Build the candidate that `to_row` wrote."""
+    def from_row(
+        cls, index: int, row: Mapping[str, Any], seeds: Mapping[str, str] = NO_SEEDS
+    ) -> Candidate:
+        """Build the candidate that `to_row` wrote; `seeds` are those of the space, by id."""
         data = dict(row["proposal"])
         for name in ("measure", "parents", "thresholds"):
             data[name] = tuple(data[name])
         text = data.pop("cell")
         evaluation = Evaluation.from_json(row["evaluation"])
-        return cls(index=index, text=text, evaluation=evaluation, **data)
+        seed = None if data["control"] else seeds.get(data["cell_id"])
+        return cls(index=index, text=text, evaluation=evaluation, seed=seed, **data)
 
     def evaluated(self, evaluation: Evaluation) -> Candidate:
         """Return this candidate with its evaluation."""
@@ -112,6 +129,7 @@ class Candidate:
             "parents": list(self.parents),
             "replicate": self.replicate,
             "control": self.control,
+            "seed": self.seed,
             "note": self.note,
             "original": self.original,
             "thresholds": list(self.thresholds),
@@ -152,6 +170,7 @@ class Baseline:
             "parents": [],
             "replicate": 0,
             "control": False,
+            "seed": None,
         }
 
 

@@ -14,6 +14,7 @@ from cellsearch.statistics import rank_correlation as spearman
 
 _EDGE = 0.02  # as a share of the way from chance to solved: this near counts as there
 _REFERENCE = "lstm"
+_SEED = "a seed of the space, a known cell that the search begins with"
 _RISK = 0.05  # that any of the intervals misses
 Levels = Mapping[str, Mapping[str, Any]]
 
@@ -71,8 +72,9 @@ def verdict(
     """Say how the best cell compares with the best baseline and with the LSTM, on the same seeds.
 
     The first sentence stands for itself; the second says how the strategy's best compares with the
-    control's: `proposed` candidates came from the strategy, `drawn` ones from the control. Tasks,
-    with their `levels` of chance and solved, on which the opposite is sure are named.
+    control's: `proposed` candidates came from the strategy, without the seeds of the space, `drawn`
+    ones from the control. Tasks, with their `levels` of chance and solved, on which the opposite is
+    sure are named.
 
     The intervals are Student's, of paired differences, at 95 % for all cells found together: the
     best of several is chosen by the very scores that are compared, so each interval has the
@@ -89,26 +91,28 @@ def verdict(
     baselines = [one for one in finalists if one.index is None]
     known = zoo.name_of(best.cell_id)
     notes = ["drawn at random"] if best.control else []
+    notes += ["a seed of the space"] if best.seed else []
     notes += [f"the known cell {known}"] if known else []
     origin = f" ({', '.join(notes)})" if notes else ""
+    title = "The best cell" if best.seed else "The best cell found"
     if not baselines:
         return (
-            f"The best cell found, {best.name}{origin}, scores {best.mean:.4f} (lower is better); "
+            f"{title}, {best.name}{origin}, scores {best.mean:.4f} (lower is better); "
             f"the run had no baselines to compare it with. {chance}"
         )
     rivals = [baselines[0]]
     rivals += [one for one in baselines[1:] if one.name == _REFERENCE]
     parts = []
     for rival in rivals:
-        title = "the best baseline, " if rival is baselines[0] else ""
-        parts.append(_compared(best, rival, title, levels, confidence))
+        place = "the best baseline, " if rival is baselines[0] else ""
+        parts.append(_compared(best, rival, place, levels, confidence))
     seeds = len(best.scores)
     joint = "; it " if any("cannot be told apart" in part for part in parts) else " and "
     widened = (
         f", intervals widened for the best of {len(found)}" if min(seeds, len(found)) > 1 else ""
     )
     return (
-        f"The best cell found, {best.name}{origin}, scores {best.mean:.4f} (lower is better) "
+        f"{title}, {best.name}{origin}, scores {best.mean:.4f} (lower is better) "
         f"on the selection split: it {joint.join(parts)}, over {seeds} "
         f"paired seed{'s' if seeds != 1 else ''}{widened}. {chance}"
     )
@@ -123,13 +127,15 @@ def _beside_chance(
     drawn: int,
 ) -> str:
     """Say in one sentence how the best cells of strategy and control compare."""
-    rival = next((one for one in found if one.control != best.control), None)
-    if best.control:
-        origin = f"It is the best of {drawn} drawn at random"
+    if best.control or best.seed:
+        rival = next((one for one in found if not one.control and not one.seed), None)
+        drawn_or_given = f"the best of {drawn} drawn at random" if best.control else _SEED
+        origin = f"It is {drawn_or_given}"
         if rival is None:
             return f"{origin}; of {proposed} that the strategy proposed none came to the final."
         title = f"the best of {proposed} that the strategy proposed, "
         return f"{origin}: it {_compared(best, rival, title, levels, confidence)}."
+    rival = next((one for one in found if one.control), None)
     if rival is not None:
         title = f"the best of {drawn} drawn at random, "
         against = _compared(best, rival, title, levels, confidence)

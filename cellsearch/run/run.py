@@ -13,7 +13,7 @@ from cellsearch.experiment import Experiment, load_experiment
 from cellsearch.run import lock, report
 from cellsearch.run.finalist import Finalist
 from cellsearch.run.finals import Entry
-from cellsearch.run.records import Baseline, Candidate, Final
+from cellsearch.run.records import Baseline, Candidate, Final, seed_names
 from cellsearch.run.store import Store
 
 
@@ -98,12 +98,13 @@ class Run:
         """
         evaluated = [one for one in self.candidates if one.result.status != "duplicate"]
         drawn = sum(one.control for one in evaluated)
+        seeds = sum(one.seed is not None for one in evaluated)
         return report.verdict(
             self.status,
             self.best,
             self.finalists,
             levels=self.levels,
-            proposed=len(evaluated) - drawn,
+            proposed=len(evaluated) - drawn - seeds,
             drawn=drawn,
         )
 
@@ -159,7 +160,8 @@ def open_run(folder: str | Path) -> Run:
     store = Store.read(path)
     try:
         meta = store.meta()
-        candidates = _candidates(store)
+        seeds = seed_names(meta["identity"].get("space", {}))
+        candidates = _candidates(store, seeds)
         baselines = {
             key[0]: Baseline.from_row(str(key[0]), row)
             for key, row in store.rows("baselines").items()
@@ -186,7 +188,7 @@ def open_run(folder: str | Path) -> Run:
         baselines=tuple(
             baselines[name] for name in experiment.budget.baselines if name in baselines
         ),
-        finalists=_finalists(path, entries, finals, experiment.final.replicates),
+        finalists=_finalists(path, entries, finals, experiment.final.replicates, seeds),
         levels=meta["levels"],
         readings=readings,
         sessions=tuple(meta["sessions"]),
@@ -194,13 +196,17 @@ def open_run(folder: str | Path) -> Run:
     )
 
 
-def _candidates(store: Store) -> tuple[Candidate, ...]:
+def _candidates(store: Store, seeds: Mapping[str, str]) -> tuple[Candidate, ...]:
     rows = store.rows("candidates")
-    return tuple(Candidate.from_row(int(key[0]), row) for key, row in rows.items())
+    return tuple(Candidate.from_row(int(key[0]), row, seeds) for key, row in rows.items())
 
 
 def _finalists(
-    folder: Path, entries: Sequence[Entry], finals: Sequence[Final], replicates: int
+    folder: Path,
+    entries: Sequence[Entry],
+    finals: Sequence[Final],
+    replicates: int,
+    seeds: Mapping[str, str],
 ) -> tuple[Finalist, ...]:
     found = {(final.entry, final.replicate): final for final in finals}
     finalists = []
@@ -209,7 +215,7 @@ def _finalists(
         if missing:
             raise RunError(f"{folder}: damaged: final {entry.name}/{missing[0]} is missing")
         trained = [found[entry.name, r] for r in range(replicates)]
-        finalists.append(Finalist.build(folder, entry, trained))
+        finalists.append(Finalist.build(folder, entry, trained, seeds))
     return tuple(sorted(finalists, key=lambda one: (one.mean, one.index is not None, one.name)))
 
 

@@ -144,6 +144,33 @@ def test_random_stands_for_as_many_draws_as_there_were() -> None:
     assert "random: the best 2 of 4 drawn at random" in plain_text(leaderboard(data), 120)
 
 
+def test_a_seed_of_the_space_is_no_find_and_is_listed_once() -> None:
+    lstm, other = zoo["lstm"].id, zoo["gru_reset_before"].id
+    data = run(
+        finalist("lstm", None, 0.3, cell_id=lstm),
+        finalist("candidate-1", 1, 0.2, cell_id=other, seed="gru_reset_before"),
+        finalist("candidate-7", 7, 0.4, control=True),
+        finalist("candidate-9", 9, 0.5, cell_id=lstm),
+    )
+    data["candidates"] = [
+        candidate(0, "ok", 0.3, cell_id=lstm, seed="lstm"),
+        candidate(1, "ok", 0.2, cell_id=other, seed="gru_reset_before"),
+        candidate(2, "ok", 0.2, cell_id=other, seed="gru_reset_before", replicate=1),
+        candidate(5, "ok", 0.3, cell_id=lstm, seed="lstm", replicate=1),
+        candidate(7, "ok", 0.3, control=True),
+        candidate(8, "ok", 0.3),
+    ]
+    assert [row.kind for row in standings(data)] == ["seed", "baseline", "random", "found"]
+    lines = plain_text(leaderboard(data), 120).splitlines()
+    assert lines[-4:] == [
+        "random: the best of 1 drawn at random; the strategy proposed 1, beside 4 seeds of the"
+        " space",
+        "#1: gru_reset_before, a seed of the space",
+        "#9: the same cell as lstm",
+        "lstm: also #0, a seed of the space; it is listed once",
+    ]
+
+
 def test_cells_that_the_width_kept_small_are_named() -> None:
     wide = {"text": 48, "adding": 512, "digits": 512}
     data = run(

@@ -120,6 +120,22 @@ def test_a_find_of_the_control_is_said_to_be_one() -> None:
     ) in text
 
 
+def test_a_seed_of_the_space_is_no_find() -> None:
+    given = replace(finalist("candidate-0", 0.1, 0.2), seed="lstm", cell_id=zoo["lstm"].id)
+    text = judged(given, given, finalist("gru", 0.3, 0.5))
+    assert text.startswith("The best cell, candidate-0 (a seed of the space, the known cell lstm)")
+    assert text.endswith(
+        ". It is a seed of the space, a known cell that the search begins with; of 8 that the "
+        "strategy proposed none came to the final."
+    )
+    own = finalist("candidate-4", 0.3, 0.39)
+    drawn = replace(finalist("candidate-5", 0.2, 0.3), control=True)
+    text = judged(given, given, drawn, own, finalist("gru", 0.3, 0.5))
+    assert "begins with: it beats the best of 8 that the strategy proposed, candidate-4" in text
+    text = judged(drawn, drawn, given, own, finalist("gru", 0.3, 0.5))
+    assert "from the best of 8 that the strategy proposed, candidate-4 (0.3450)" in text
+
+
 def test_the_best_is_set_beside_the_best_of_chance() -> None:
     best = finalist("candidate-3", 0.10, 0.21, 0.30)
     chance = replace(finalist("candidate-5", 0.20, 0.30, 0.40), control=True)
@@ -200,6 +216,21 @@ def test_the_final_takes_distinct_cells_every_baseline_and_the_best_control() ->
     ]
     assert [one.index for one in choose(candidates, [], 5)] == [1, 2, 3, 4, 5]
     assert choose([], [], 3) == ()
+
+
+def test_a_seed_that_is_a_baseline_enters_the_final_once() -> None:
+    candidates = [
+        candidate(0, "g", score=0.1),
+        candidate(1, "s", score=0.2),
+        candidate(2, "x", score=0.3),
+        candidate(3, "b", score=0.15),  # found, not given
+    ]
+    baselines = [
+        Baseline(name=name, text=name, cell_id=name, evaluation=Evaluation(status="ok"))
+        for name in ("g", "b")
+    ]
+    chosen = choose(candidates, baselines, 2, seeds=("g", "s"))
+    assert [one.name for one in chosen] == ["candidate-3", "candidate-1", "g", "b"]
 
 
 def test_rank_correlation_is_of_the_finished_at_each_rung_before_the_end() -> None:
