@@ -12,7 +12,7 @@ from cellsearch.commands.show import console
 from cellsearch.errors import CellError, ExperimentError
 from cellsearch.experiment import Experiment
 from cellsearch.model import make_network
-from cellsearch.run.launch import check_resumable, default_folder
+from cellsearch.run.launch import default_folder, outlook
 from cellsearch.run.machine import cpu_count
 from cellsearch.run.setup import prepare
 from cellsearch.tasks import Task, load_task
@@ -26,15 +26,18 @@ _LOSSES = {"classification": "cross entropy in nats", "regression": "mean square
 def show_forecast(experiment: Experiment, workers: int | None, run: Path | None = None) -> None:
     """Print the plan of an experiment and an estimate from a few timed training steps.
 
-    Raises CellSearchError for everything that the search itself would refuse.
+    Of a run that the folder holds already it says what would become of it. Raises CellSearchError
+    for everything that the search itself would refuse.
     """
     setup = prepare(experiment)
     workers = experiment.run.workers if workers is None else workers
     if workers is not None and workers < 0:
         raise ExperimentError(f"workers is {workers}; expected 0 (no Ray) or more")
-    check_resumable(setup, run or default_folder(experiment))
+    there = outlook(setup, run or default_folder(experiment))
     tasks = [load_task(**description) for description in setup.tasks]
     out = console()
+    if there is not None:
+        out.print(there.sentence, soft_wrap=True)
     budget, final = experiment.budget, experiment.final
     limits = [
         f"{value:g} {name}"
@@ -55,6 +58,8 @@ def show_forecast(experiment: Experiment, workers: int | None, run: Path | None 
             f"task {task.name}: judged in {task.unit}; a {_LOSSES[task.objective]} of "
             f"{task.chance:.4g} is chance, {task.solved:.4g} is solved"
         )
+    if there is not None and there.finished:
+        return
     table = Table("baseline", *(f"{task.name}: hidden, parameters, ms a step" for task in tasks))
     seconds = []  # of one training step on every task, per baseline
     for name, cell in setup.baselines.items():
@@ -72,10 +77,12 @@ def show_forecast(experiment: Experiment, workers: int | None, run: Path | None 
         out.print("No estimate: it needs baselines to time and a number of candidates.")
         return
     steps = _steps(experiment, len(seconds))
+    whole = "" if there is None else "The whole run: "
     # What is searched is rather larger than the plain baselines, hence the slowest one.
     minutes = max(1, round(steps * max(seconds) / count / 60))
     out.print(
-        f"{steps:,} training steps on every task with {count} worker{'s' if count != 1 else ''}: "
+        f"{whole}{steps:,} training steps on every task with {count} "
+        f"worker{'s' if count != 1 else ''}: "
         f"about {minutes} minute{'s' if minutes != 1 else ''}, more or less by half; finals: "
         f"{final.candidates} cells, the best of the control and {len(seconds)} baselines, "
         f"{final.replicates} times each"

@@ -7,8 +7,10 @@ import shlex
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from cellsearch.errors import RunError
+from cellsearch.experiment import Experiment
 from cellsearch.run.finals import Entry, choose
 from cellsearch.run.fixed_lag import Await, End, FixedLag, copied
 from cellsearch.run.pool import Crash, Job, Pool, Result
@@ -21,6 +23,35 @@ from cellsearch.run.worker import MAX_MESSAGE
 from cellsearch.strategies.base import Evaluation, Proposal
 
 BUDGET = ("candidates", "hours", "total_steps")
+
+
+def too_small(candidates: Sequence[Candidate], experiment: Experiment) -> dict[str, int]:
+    """Return the limits of the budget that are too small for what a run holds, and the least ones.
+
+    `candidates` are all that it holds, in order.
+    """
+    if not candidates:
+        return {}
+    *earlier, last = candidates
+    copies = sum(one.original is not None for one in earlier)
+    counted = [one for one in earlier if one.index <= last.index - experiment.run.lag]
+    least = {  # with which the last one is still asked for
+        "candidates": last.index + 1 - copies,
+        "total_steps": 1 + sum(one.result.steps for one in counted),
+    }
+    limits = {key: getattr(experiment.budget, key) for key in least}
+    return {key: least[key] for key, limit in limits.items() if limit and limit < least[key]}
+
+
+def shrunk(folder: Path, candidates: Sequence[Candidate], least: Mapping[str, int]) -> RunError:
+    """Return what refuses a budget that is too small for what a run holds."""
+    words = " ".join(f"--set budget.{key}={value}" for key, value in least.items())
+    give = f"give {words} or more, or " if words else ""
+    return RunError(
+        f"{folder}: holds {len(candidates)} candidates, more than this budget asks for; a budget "
+        f"may grow, not shrink below what is done; {give}look at the run with "
+        f"`cellsearch inspect {shlex.quote(str(folder))}`"
+    )
 
 
 class Driver:
@@ -145,28 +176,9 @@ class Driver:
             self._wait()
         lag.finish(self._results)
         if last >= len(lag.asked):
-            folder = self._store.folder
-            raise RunError(
-                f"{folder}: holds {last + 1} candidates, this budget ends after {len(lag.asked)}; "
-                f"a budget may grow, not shrink below what is done; {self._least_budget()}"
-                f"look at the run with `cellsearch inspect {shlex.quote(str(folder))}`"
-            )
+            candidates = list(self._stored.values())
+            raise shrunk(self._store.folder, candidates, too_small(candidates, experiment))
         return step.message
-
-    def _least_budget(self) -> str:
-        """Say how to set the limits that are too small for what is stored, if any are."""
-        settings = self._setup.experiment
-        *earlier, last = sorted(self._stored)
-        copies = sum(self._stored[index].original is not None for index in earlier)
-        counted = [index for index in earlier if index <= last - settings.run.lag]
-        least = {  # with which the last one is still asked for
-            "candidates": last + 1 - copies,
-            "total_steps": 1 + sum(self._stored[index].result.steps for index in counted),
-        }
-        limits = {key: getattr(settings.budget, key) for key in least}
-        small = [key for key in least if limits[key] is not None and limits[key] < least[key]]
-        words = " ".join(f"--set budget.{key}={least[key]}" for key in small)
-        return f"give {words} or more, or " if words else ""
 
     def _take(self, candidate: Candidate, proposal: Proposal) -> None:
         """Find a result for a new proposal: stored, copied, refused, or by a worker."""

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cellsearch.errors import ClusterError, DiskError, ExperimentError, RunError
 from cellsearch.experiment import Experiment, load_experiment
 from cellsearch.run import machine
-from cellsearch.run.driver import BUDGET, Driver
+from cellsearch.run.difference import tell
+from cellsearch.run.driver import BUDGET, Driver, shrunk, too_small
 from cellsearch.run.lock import ELSEWHERE, Lock
 from cellsearch.run.pool import Pool
 from cellsearch.run.progress import Progress, Watch, nobody
@@ -124,14 +126,8 @@ def execute(
 
     `again` is what people are told to do to go on with a run that was broken off.
     """
-    if Store.exists(folder):
-        reader = Store.read(folder)
-        try:
-            finished = _is_finished(setup, folder, reader.meta())
-        finally:
-            reader.close()
-        if finished:
-            return open_run(folder)
+    if Store.exists(folder) and _look(setup, folder):
+        return open_run(folder)
     make_folder(folder)
     held = Lock(folder)
     try:
@@ -146,14 +142,43 @@ def execute(
     return open_run(folder)
 
 
-def check_resumable(setup: Setup, folder: Path) -> None:
-    """Raise RunError if the folder holds a run of another experiment."""
-    if Store.exists(folder):
-        reader = Store.read(folder)
-        try:
-            _is_finished(setup, folder, reader.meta())
-        finally:
-            reader.close()
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What a search would do with the run that a folder holds; `finished` if nothing at all."""
+
+    finished: bool
+    sentence: str
+
+
+def outlook(setup: Setup, folder: Path) -> Outlook | None:
+    """Say what a search would do with the run that the folder holds, None if it holds none.
+
+    Raises RunError if a search would refuse: a run of another experiment, or too small a budget.
+    """
+    if not Store.exists(folder):
+        return None
+    finished = _look(setup, folder)
+    found = open_run(folder)
+    held = f"{len(found.candidates)} candidate{'' if len(found.candidates) == 1 else 's'}"
+    if finished:
+        return Outlook(True, f"{folder}: is finished, with {held}; a search shows it")
+    least = too_small(found.candidates, setup.experiment)
+    if least:
+        raise shrunk(folder, found.candidates, least)
+    if found.status == "running":
+        why = "another process is working on it; until it ends, a search is refused"
+        return Outlook(False, f"{folder}: holds {held} so far; {why}")
+    before = "is finished with" if found.status == "done" else "is not finished and holds"
+    return Outlook(False, f"{folder}: {before} {held}; a search goes on from there")
+
+
+def _look(setup: Setup, folder: Path) -> bool:
+    """Say whether nothing is left to do in a folder; see `_is_finished`."""
+    reader = Store.read(folder)
+    try:
+        return _is_finished(setup, folder, reader.meta())
+    finally:
+        reader.close()
 
 
 def _drive(setup: Setup, folder: Path, make_pool: Callable[[], Pool], watch: Watch) -> None:
@@ -201,39 +226,23 @@ def _drive(setup: Setup, folder: Path, make_pool: Callable[[], Pool], watch: Wat
 
 def _is_finished(setup: Setup, folder: Path, meta: Mapping[str, Any]) -> bool:
     """Say whether nothing is left to do; raise RunError if the run is one of something else."""
-    difference = first_difference(meta["identity"], json.loads(json.dumps(setup.identity())))
+    difference = tell(meta["identity"], json.loads(json.dumps(setup.identity())))
     if difference:
         key, before, now = difference
         if key.startswith("task.") and key.endswith(".sha256"):
             path = setup.tasks[int(key.split(".")[1])].get("path") or "the built-in data"
             raise RunError(
                 f"{folder}: is a run of other data: {path} has changed since, or is another file "
-                f"({key} was {_show(before)}, is now {_show(now)}); restore it, or {ELSEWHERE}"
+                f"({key} was {before}, is now {now}); restore it, or {ELSEWHERE}"
             )
         again = f"--set {key}={before} or " if key == "evaluation.backend" else ""
         raise RunError(
-            f"{folder}: is a run of another experiment: {key} is {_show(before)} there and "
-            f"{_show(now)} here; only workers, address, budget, timeout and memory may change; "
+            f"{folder}: is a run of another experiment: {key} is {before} there and {now} "
+            f"here; only workers, address, budget, timeout and memory may change; "
             f"{again}{ELSEWHERE}"
         )
     budget = setup.experiment.budget.model_dump(mode="json")
     return bool(meta["done"]) and meta["done"]["budget"] == {key: budget[key] for key in BUDGET}
-
-
-def first_difference(before: Any, now: Any, key: str = "") -> tuple[str, Any, Any] | None:
-    """Return the dotted key where two plain values first differ, and both values there."""
-    if isinstance(before, dict) and isinstance(now, dict):
-        names = [*before, *(name for name in now if name not in before)]
-        pairs = [(name, before.get(name), now.get(name)) for name in names]
-    elif isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
-        pairs = [(i, a, b) for i, (a, b) in enumerate(zip(before, now, strict=True))]
-    else:
-        return None if before == now else (key, before, now)
-    for name, a, b in pairs:
-        found = first_difference(a, b, f"{key}.{name}" if key else str(name))
-        if found:
-            return found
-    return None
 
 
 def _tasks(task: str | Table | Task | Sequence[str | Table | Task] | None) -> list[Table] | None:
@@ -270,8 +279,3 @@ def _command(
     for override in overrides:
         words += ["--set", override]
     return shlex.join(words)
-
-
-def _show(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 80 else f"{text[:77]}..."

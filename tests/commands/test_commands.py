@@ -213,6 +213,25 @@ def test_dry_run_says_what_would_be_done_and_writes_nothing(say: Say, tmp_path: 
     assert files(tmp_path) == before
 
 
+def test_dry_run_says_what_becomes_of_a_run_that_is_there(say: Say, tmp_path: Path) -> None:
+    say("search", "small.toml", "--workers", "0")
+    before = files(tmp_path)
+    code, out, _ = say("search", "small.toml", "--dry-run")
+    assert code == 0
+    assert "runs/small-seed0: is finished, with 3 candidates; a search shows it" in out
+    assert "training steps" not in out
+    code, out, _ = say("search", "small.toml", "--dry-run", "--set", "budget.candidates=9")
+    assert code == 0
+    assert "is finished with 3 candidates; a search goes on from there" in out
+    assert "The whole run: " in out
+    other = ["search", "small.toml", "--set", "space.name=darts"]
+    refused = say(*other, "--dry-run")
+    assert refused == say(*other, "--workers", "0")
+    assert refused[0] == 2
+    assert "space is minimal there and darts here" in refused[2]
+    assert files(tmp_path) == before
+
+
 def test_inspect_shows_one_candidate_of_a_run(say: Say) -> None:
     say("search", "small.toml", "--workers", "0", "--run", "run")
     data = json.loads(say("inspect", "run", "--json")[1])

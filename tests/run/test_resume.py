@@ -14,7 +14,7 @@ from run_fakes import Learner, ShuffledPool, experiment, run, setup, table
 
 from cellsearch.errors import ClusterError, DiskError, RunError
 from cellsearch.run import Progress, open_run
-from cellsearch.run.launch import execute
+from cellsearch.run.launch import Outlook, execute, outlook
 from cellsearch.run.lock import Lock
 from cellsearch.run.pool import Crash, Job, Pool, Result
 from cellsearch.run.serial import SerialPool
@@ -87,7 +87,7 @@ def test_changed_data_are_named(tmp_path: Path) -> None:
     run(tmp_path / "run", of("efd8"))
     with pytest.raises(RunError, match=r"other data: /data/mine\.npz has changed since") as caught:
         run(tmp_path / "run", of("b8c3"), no_pool)
-    assert '(task.0.sha256 was "efd8", is now "b8c3")' in str(caught.value)
+    assert "(task.0.sha256 was efd8, is now b8c3)" in str(caught.value)
     assert "with --run (in Python run=...)" in str(caught.value)
 
 
@@ -95,10 +95,50 @@ def test_a_run_of_another_experiment_is_refused(tmp_path: Path) -> None:
     run(tmp_path / "run")
     with pytest.raises(RunError, match=r"evaluation\.steps is 100 there and 200 here"):
         run(tmp_path / "run", setup(experiment("evaluation.steps=200")), no_pool)
-    with pytest.raises(RunError, match=r"space\.name is \"words\" there and \"other\" here"):
+    with pytest.raises(RunError, match="space is words there and other here"):
         run(tmp_path / "run", setup(space={"name": "other"}), no_pool)
-    with pytest.raises(RunError, match=r"task is \[.*\] there and \[\] here"):
+    with pytest.raises(RunError, match="task is echo there and nothing here"):
         run(tmp_path / "run", setup(tasks=[]), no_pool)
+
+
+def test_what_has_a_name_is_told_before_what_follows_from_it(tmp_path: Path) -> None:
+    run(tmp_path / "run", setup(space={"carry": True, "name": "words", "seeds": []}))
+    later = experiment("evaluation.steps=200", "experiment.seed=3")
+    other = {"carry": False, "name": "other", "seeds": ["lstm"]}
+    with pytest.raises(RunError, match="another experiment: space is words there and other here;"):
+        run(tmp_path / "run", setup(later, space=other), no_pool)
+    with pytest.raises(RunError, match=r"space\.seeds is \[\] there and \[\"lstm\"\] here"):
+        run(tmp_path / "run", setup(space={"seeds": ["lstm"], **other, "name": "words"}), no_pool)
+
+
+def test_the_outlook_says_what_a_search_would_do(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    assert outlook(setup(), folder) is None
+    said: list[str] = []
+
+    def watch(progress: Progress) -> None:
+        if progress.phase == "search" and progress.done == 5:
+            said.append(getattr(outlook(setup(), folder), "sentence", ""))
+            raise KeyboardInterrupt
+
+    with pytest.raises(Interrupted):
+        run(folder, watch=watch)
+    assert "another process is working on it" in said[0]
+    there = outlook(setup(), folder)
+    assert there is not None and not there.finished
+    assert there.sentence.endswith("candidates; a search goes on from there")
+    held = len(run(folder).candidates)
+    assert outlook(setup(), folder) == Outlook(
+        True, f"{folder}: is finished, with {held} candidates; a search shows it"
+    )
+    there = outlook(setup(experiment("budget.candidates=20")), folder)
+    assert there is not None and not there.finished
+    for refused in (setup(experiment("budget.candidates=5")), setup(space={"name": "other"})):
+        with pytest.raises(RunError) as search:
+            run(folder, refused, no_pool)
+        with pytest.raises(RunError) as dry:
+            outlook(refused, folder)
+        assert str(dry.value) == str(search.value)
 
 
 def test_workers_timeout_and_memory_may_change(tmp_path: Path) -> None:
