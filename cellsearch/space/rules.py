@@ -31,6 +31,7 @@ class LocalRule:
     about: Literal["operators", "updates"]
     """Whether it holds for all operators, or for those that a state is updated by."""
     check: Callable[[str, Sequence[str]], str | None]
+    meaning: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class WholeRule:
     """
 
     check: Callable[[Graph], str | None]
+    meaning: str
 
 
 Rule = LocalRule | WholeRule
@@ -147,12 +149,26 @@ def _positive_divisors(graph: Graph) -> str | None:
 
 RULES: Mapping[str, Rule] = MappingProxyType(
     {
-        "linears_of_2_or_3": LocalRule("operators", _two_or_three),
-        "linears_of_activations": LocalRule("operators", _linear_of_activations),
-        "indirect_carry": LocalRule("updates", _indirect),
-        "nothing_cancels": WholeRule(_nothing_cancels),
-        "positive_divisors": WholeRule(_positive_divisors),
-        "scan": WholeRule(_scan),
+        "linears_of_2_or_3": LocalRule(
+            "operators", _two_or_three, "a linear sees 2 or 3 values, no fewer and no more"
+        ),
+        "linears_of_activations": LocalRule(
+            "operators",
+            _linear_of_activations,
+            "a linear sees x, states at t-1 and activations such as tanh, nothing else",
+        ),
+        "indirect_carry": LocalRule(
+            "updates", _indirect, "no state at t-1 enters an update with nothing between"
+        ),
+        "nothing_cancels": WholeRule(
+            _nothing_cancels, "no value comes to nothing, as b does in a + b - b"
+        ),
+        "positive_divisors": WholeRule(
+            _positive_divisors, "what is divided by is always more than zero"
+        ),
+        "scan": WholeRule(
+            _scan, "every state can be computed for all steps at once, by a parallel scan"
+        ),
     }
 )
 """Every rule by its name in a space's file."""
