@@ -33,6 +33,8 @@ MAY_CHANGE = {
     "evaluation": ("timeout", "memory"),
 }
 
+_EITHER = ("name", "path")  # how a space is said
+
 _EXPECTED = {
     "int_type": "a whole number",
     "int_from_float": "a whole number",
@@ -217,6 +219,8 @@ def _override(data: dict[str, Any], override: str) -> None:
         if isinstance(place, dict):
             if last:
                 place[part] = _value(text.strip())
+                if where == "space" and part in _EITHER:  # the one in place of the other
+                    place.pop(_EITHER[1 - _EITHER.index(part)], None)
             else:
                 place = place.setdefault(part, [] if part == "task" else {})
         elif isinstance(place, list):

@@ -147,7 +147,10 @@ def test_refusals_name_the_key_in_one_line(override: str, message: str | None) -
         (["evaluation.steps=5", "evaluation.steps=x"], "--set evaluation.steps=x: evaluation.st"),
         (["evaluation={steps='x'}"], "--set evaluation={steps='x'}: evaluation.steps: expected"),
         (["fidelity.rungs=[1,'x']"], "--set fidelity.rungs=[1,'x']: fidelity.rungs.1: expected"),
-        (["space.path=x"], "--set space.path=x: space: expected either 'name' or 'path'"),
+        (
+            ["space={name='a', path='x'}"],
+            "--set space={name='a', path='x'}: space: expected either",
+        ),
         (["budget.hours=1"], "mine.toml: budget.candidate: unknown key"),
     ],
 )
@@ -176,6 +179,15 @@ def test_a_bad_seed_is_called_that() -> None:
 def test_two_spaces_are_refused() -> None:
     with pytest.raises(ExperimentError, match="either 'name' or 'path'"):
         load_experiment(SHORT | {"space": {"name": "gated", "path": "x.toml"}})
+
+
+def test_a_space_that_is_set_takes_the_place_of_the_files() -> None:
+    for name, path, override, source in (
+        ("gated", None, "space.path=/mine.toml", "/mine.toml"),
+        (None, "/mine.toml", "space.name=scan", "scan"),
+    ):
+        tables = SHORT | {"space": {"name": name, "path": path}}
+        assert load_experiment(tables, [override]).space.source == source
 
 
 def test_no_task_is_refused() -> None:

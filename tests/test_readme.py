@@ -4,8 +4,10 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 from cellsearch.cli import COMMANDS, main
+from cellsearch.space.space import KEYS, TABLES, Shape
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
@@ -36,6 +38,12 @@ def test_its_python_runs(tmp_path: Path) -> None:
 def test_the_commands_that_it_shows_exist() -> None:
     shown = set(re.findall(r"(?:`|\$ |bin/)cellsearch (\w+)", README))
     assert shown == set(COMMANDS)
+
+
+def test_every_key_of_a_space_is_explained() -> None:
+    rows = set(re.findall(r"^\| `\[?(\w+)", README, re.MULTILINE))
+    assert {*KEYS, *TABLES} <= rows
+    assert all(f"`{word}`" in README for word in (*get_args(Shape), "nodes", "depth", "products"))
 
 
 def test_the_checks_run_the_test_command_of_the_readme() -> None:

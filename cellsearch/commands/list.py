@@ -27,12 +27,12 @@ def run(options: argparse.Namespace) -> None:
 
     from cellsearch.commands.show import console
 
+    rows = [_IN_WORDS.get(options.kind, dict)(row) for row in rows]
     table = Table(box=None, pad_edge=False)
     for key, value in rows[0].items():
-        if key != "link":
-            table.add_column(key, justify="right" if isinstance(value, int) else "left")
+        table.add_column(key, justify="right" if isinstance(value, int) else "left")
     for row in rows:
-        table.add_row(*(str(value) for key, value in row.items() if key != "link"))
+        table.add_row(*(", ".join(v) if isinstance(v, list) else str(v) for v in row.values()))
     console().print(table)
 
 
@@ -46,7 +46,7 @@ def _cells() -> list[Row]:
         rows.append(
             {
                 "name": name,
-                "states": ", ".join(cell.states),
+                "states": list(cell.states),
                 "parameters at 64": cell.parameters(64, 64),
                 "products": products(cell.normal),
                 "kind": cell.kind,
@@ -61,20 +61,25 @@ def _spaces() -> list[Row]:
     from cellsearch import resources
     from cellsearch.space import load_space
 
-    rows = []
-    for name in resources.names("search_spaces"):
-        space = load_space(name)
-        limits = f"{space.nodes} nodes, depth {space.depth}, {space.products} products"
-        rows.append(
-            {
-                "name": name,
-                "cells": ", ".join((space.shape, *space.rules)),
-                "states": ", ".join(space.states),
-                "operators": ", ".join(space.operators),
-                "limits": limits,
-            }
-        )
-    return rows
+    names = resources.names("search_spaces")
+    return [{**load_space(name).to_dict(), "name": name} for name in names]
+
+
+def _space_in_words(space: Row) -> Row:
+    limits = space["limits"]
+    return {
+        "name": space["name"],
+        "shape, rules": [space["shape"], *space["rules"]],
+        "states": space["states"],
+        "operators": space["operators"],
+        "limits": "{nodes} nodes, depth {depth}, {products} products".format(**limits),
+    }
+
+
+def _rules() -> list[Row]:
+    from cellsearch.space.rules import RULES
+
+    return [{"name": name, "meaning": rule.meaning} for name, rule in RULES.items()]
 
 
 def _tasks() -> list[Row]:
@@ -116,7 +121,7 @@ def _experiments() -> list[Row]:
     rows = []
     for name in resources.names("experiments"):
         experiment = load_experiment(name)
-        tasks = ", ".join(task.name for task in experiment.task)
+        tasks = [task.name for task in experiment.task]
         rows.append({"name": name, "strategy": experiment.strategy.name, "tasks": tasks})
     return rows
 
@@ -139,8 +144,15 @@ def _sentence(kind: type) -> str:
 _KINDS: dict[str, Callable[[], list[Row]]] = {
     "cells": _cells,
     "spaces": _spaces,
+    "rules": _rules,
     "tasks": _tasks,
     "strategies": _strategies,
     "operators": _operators,
     "experiments": _experiments,
 }
+
+_IN_WORDS: dict[str, Callable[[Row], Row]] = {
+    "cells": lambda row: {key: value for key, value in row.items() if key != "link"},
+    "spaces": _space_in_words,
+}
+"""What the table shows of a row where it does not show all."""

@@ -8,6 +8,8 @@ import pytest
 
 from cellsearch.cli import main
 from cellsearch.known import zoo
+from cellsearch.space import load_space
+from cellsearch.space.rules import RULES
 
 EXPERIMENT = """
 [experiment]
@@ -247,7 +249,7 @@ def test_inspect_draws(say: Say, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", ["cells", "spaces", "tasks", "strategies", "operators", "experiments"]
+    "kind", ["cells", "spaces", "rules", "tasks", "strategies", "operators", "experiments"]
 )
 def test_list(kind: str, say: Say) -> None:
     code, out, _ = say("list", kind, "--json")
@@ -256,6 +258,7 @@ def test_list(kind: str, say: Say) -> None:
     known = {
         "cells": set(zoo),
         "spaces": {"minimal", "gated"},
+        "rules": {"scan", "indirect_carry"},
         "tasks": {"text", "adding", "copy", "digits"},
         "strategies": {"random", "genetic"},
         "operators": {"linear", "blend", "layer_norm", "hard_sigmoid"},
@@ -277,10 +280,19 @@ def test_list_of_cells_says_what_each_is_made_of(say: Say) -> None:
 
 def test_list_of_spaces_says_what_their_cells_are(say: Say) -> None:
     rows = {row["name"]: row for row in json.loads(say("list", "spaces", "--json")[1])}
-    assert rows["darts"]["cells"] == "highway"
-    assert rows["scan"]["cells"] == "graph, scan, positive_divisors, nothing_cancels"
-    assert rows["gated"]["states"] == "h, c"
-    assert rows["gated"]["limits"] == "16 nodes, depth 10, 10 products"
+    assert rows["gated"] == load_space("gated").to_dict()
+    assert rows["gated"]["limits"] == {"nodes": 16, "depth": 10, "products": 10}
+    assert rows["scan"]["rules"] == ["scan", "positive_divisors", "nothing_cancels"]
+    shown = " ".join(say("list", "spaces")[1].split())
+    assert shown.startswith("name shape, rules states operators limits ")
+    assert "highway" in shown and "16 nodes, depth" in shown
+
+
+def test_list_of_rules_says_what_each_means_in_a_line(say: Say) -> None:
+    lines = [line.rstrip() for line in say("list", "rules")[1].splitlines()]
+    assert [line.split()[0] for line in lines] == ["name", *RULES]
+    assert "positive_divisors       what is divided by is always more than zero" in lines
+    assert all(rule.meaning in line for rule, line in zip(RULES.values(), lines[1:], strict=True))
 
 
 def test_compare_judges_by_paired_seeds(say: Say) -> None:
