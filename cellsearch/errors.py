@@ -45,13 +45,15 @@ class ClusterError(CellSearchError):
     exit_code = 75
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
+def nearest(word: str, known: Iterable[str], few: int = 1) -> str:
     """Return ``" (did you mean 'x'?)"`` for the known word nearest to `word`, or ``""``.
 
-    Of many known words, the first 200 are looked at.
+    Of many known words, the first 200 are looked at. Up to `few` of them are named.
     """
-    close = difflib.get_close_matches(word[:80], list(islice(known, 200)), n=1, cutoff=0.5)
-    return f" (did you mean {close[0]!r}?)" if close else ""
+    looked_at = list(islice(known, 200))
+    close = [repr(one) for one in difflib.get_close_matches(word[:80], looked_at, few, 0.5)]
+    names = " or ".join(filter(None, (", ".join(close[:-1]), *close[-1:])))
+    return f" (did you mean {names}?)" if close else ""
 
 
 def quoted(name: str | None) -> str:
