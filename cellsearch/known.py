@@ -97,8 +97,8 @@ class Zoo(Mapping[str, Cell]):
     def _text(self, name: str) -> str:
         if name not in self._names:
             raise UnknownCellError(
-                f"no known cell is called {name!r}{nearest(str(name), self._names)};"
-                f" there are {', '.join(self._names)}"
+                f"no known cell is called {name!r}{nearest(str(name), self._names, few=3)};"
+                " `cellsearch list cells` shows them all"
             )
         return (self._folder / f"{name}.cell").read_text(encoding="utf-8")
 

@@ -53,8 +53,8 @@ def resolve(text: str, which: str | None = None) -> Target:
     if text in zoo:
         return Target(zoo[text], text)
     raise CellSearchError(
-        f"{text!r} is neither a folder, a cell file nor a known cell{nearest(text, zoo)}; "
-        f"known cells: {', '.join(zoo)}"
+        f"{text!r} is neither a folder, a cell file nor a known cell{nearest(text, zoo, few=3)}; "
+        "`cellsearch list cells` shows the known ones"
     )
 
 

@@ -67,8 +67,10 @@ def test_head_without_a_year_is_refused(tmp_path: Path) -> None:
 
 
 def test_unknown_name_is_both_kinds_of_error() -> None:
-    with pytest.raises(CellError, match=r"'lsmt'.*did you mean 'lstm'"):
+    with pytest.raises(CellError, match=r"'lsmt'.*did you mean 'lstm', .* or '") as caught:
         zoo["lsmt"]
+    assert str(caught.value).endswith("; `cellsearch list cells` shows them all")
+    assert "scrn" not in str(caught.value)  # the nearest few, not all
     with pytest.raises(KeyError):
         zoo["lsmt"]
     for ask in (zoo.source, zoo.terms):

@@ -148,7 +148,9 @@ class _Telling:
         """Tell of a state that the known cell has not, and what updates it if that is short."""
         update = self.parts.of[1][dict(self.cell.states)[name]]
         value = self.parts.expression(update, 1)
-        return f"a further state {name}" if "..." in value else f"a further state {name} = {value}"
+        return (
+            f"a further state, {name}" if "..." in value else f"a further state, {name} = {value}"
+        )
 
     def _of_group(self, edge: Edge, group: Group, names: list[str]) -> Phrase:
         if not isinstance(edge, Redirect):

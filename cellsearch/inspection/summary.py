@@ -11,7 +11,8 @@ from cellsearch.inspection.kin import nearest_known
 from cellsearch.inspection.values import Value, plain_gates, plain_values, rows, values
 from cellsearch.inspection.written import printable
 from cellsearch.operators import OPERATORS
-from cellsearch.shapes import products
+from cellsearch.printing import format_number
+from cellsearch.shapes import needs_equal_sizes, products
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from cellsearch.cell import Cell
 
+_EQUAL = "input_size must equal hidden_size, as x enters elementwise"
 _LONGEST = 36
 """Longer expressions of values without a name end in dots."""
 
@@ -27,14 +29,15 @@ _LONGEST = 36
 def summarise(cell: Cell, input_size: int = 64, hidden_size: int = 64) -> dict[str, Any]:
     """Return what a cell is, as plain JSON.
 
-    `nodes` (operators, as a space's limit counts them), `parameters`, `products` (weight matrices
-    that are multiplied in a step) and `operations` (multiply-adds and elementwise operations of a
-    step of one sequence) are those of the normal form. `kind` is that of the recurrence, and
-    `recurrences` which states read each other and of what kind that is. `values` are those of the
-    cell as it was written: for each its name or expression, its range, its role and what it does.
-    `gates` are those between 0 and 1 that multiply something: for each its name, what it
-    multiplies, and what its complement, 1 minus the gate, multiplies. `nearest` is the known cell
-    that it is nearest to and what is different, None for very large cells.
+    `starts` says where each state begins, `equal_sizes` whether input_size must equal hidden_size,
+    as x enters elementwise. `nodes` (operators, as a space's limit counts them), `parameters`,
+    `products` (weight matrices that are multiplied in a step) and `operations` (multiply-adds and
+    elementwise operations of a step of one sequence) are those of the normal form. `kind` is that
+    of the recurrence, and `recurrences` which states read each other and of what kind that is.
+    `values` are those of the cell as it was written: for each its name or expression, its range,
+    its role and what it does. `gates` are those between 0 and 1 that multiply something: for each
+    its name, what it multiplies, and what its complement, 1 minus the gate, multiplies. `nearest`
+    is the known cell that it is nearest to and what is different, None for very large cells.
 
     Raises CellError if x enters elementwise operators and the sizes differ.
     """
@@ -43,10 +46,14 @@ def summarise(cell: Cell, input_size: int = 64, hidden_size: int = 64) -> dict[s
 
 def _facts(cell: Cell, found: Sequence[Value], input_size: int, hidden_size: int) -> dict[str, Any]:
     kin = nearest_known(cell)
+    leaves = (node for node in cell.normal.nodes if node.op == "state")
+    starts = {node.name: float(node.attribute("start", 0.0)) for node in leaves}
     return {
         "id": cell.id,
         "states": list(cell.states),
+        "starts": {name: starts.get(name, 0.0) for name in cell.states},
         "output": "output" if cell.has_output else "h",
+        "equal_sizes": needs_equal_sizes(cell.normal),
         "kind": cell.kind,
         "recurrences": [
             {"states": list(each.states), "kind": each.kind} for each in recurrences(cell.normal)
@@ -77,10 +84,11 @@ def render_cell(cell: Cell, input_size: int = 64, hidden_size: int = 64) -> Rend
     sizes = f"input size {input_size}, hidden size {hidden_size}"
     for name, value in (
         ("id", facts["id"]),
-        ("states", ", ".join(facts["states"])),
+        ("states", ", ".join(_begun(*each) for each in facts["starts"].items())),
         ("output", facts["output"]),
         ("kind", kind_text(recurrences(cell.normal))),
-        ("nodes", f"{facts['nodes']} operators"),
+        ("nodes", f"{facts['nodes']} operator{'' if facts['nodes'] == 1 else 's'}"),
+        *([("sizes", _EQUAL)] if facts["equal_sizes"] else []),
         ("parameters", f"{facts['parameters']:,} ({sizes})"),
         ("products", f"{facts['products']} matri{'x' if facts['products'] == 1 else 'ces'} a step"),
         ("operations", f"{facts['operations']:,} a step"),
@@ -88,6 +96,10 @@ def render_cell(cell: Cell, input_size: int = 64, hidden_size: int = 64) -> Rend
     ):
         table.add_row(Text(name), Text(value))
     return Group(_highlighted(cell.text), Text(), table, Text(), _value_table(found))
+
+
+def _begun(state: str, start: float) -> str:
+    return f"{state} (begins at {format_number(start)})" if start else state
 
 
 def kind_text(found: Sequence[Recurrence]) -> str:

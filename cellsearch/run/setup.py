@@ -106,8 +106,8 @@ def prepare(experiment: Experiment) -> Setup:
     for name in experiment.budget.baselines:
         if name not in zoo:
             raise ExperimentError(
-                f"budget.baselines: no cell {name!r} in the zoo{nearest(name, zoo)}; "
-                f"known: {', '.join(zoo)}"
+                f"budget.baselines: no cell {name!r} in the zoo{nearest(name, zoo, few=3)}; "
+                "`cellsearch list cells` shows them all"
             )
     table = experiment.strategy
     seed = derive("strategy", experiment.seed)

@@ -116,7 +116,7 @@ BESIDE = {  # a cell that may be nearer to another, as it is told of one
         " s8 seeing s3 instead of s1 and s5 seeing s1 instead of s4"
     ),
     ("rnn", "c = tanh(linear(x, h_prev)) + c_prev\nh = tanh(linear(x, c_prev))"): (
-        "rnn, with a further state c = tanh(linear(x, h_prev)) + c_prev"
+        "rnn, with a further state, c = tanh(linear(x, h_prev)) + c_prev"
         " and h seeing c_prev instead of h_prev"
     ),
     ("gru", zoo["intersection_rnn"].text): (

@@ -73,6 +73,24 @@ def test_output_of_its_own() -> None:
     assert summarise(Cell.parse("h = tanh(h_prev)\noutput = h + 1"))["output"] == "output"
 
 
+def test_where_states_begin_and_which_sizes_must_be_equal_is_said() -> None:
+    cell = Cell.parse("c_prev = -1.5\nc = c_prev * x\nh = tanh(c)")
+    facts = summarise(cell)
+    assert facts["starts"] == {"h": 0.0, "c": -1.5}
+    assert facts["equal_sizes"] is True
+    shown = [" ".join(line.split()) for line in plain_text(render_cell(cell)).splitlines()]
+    assert "states h, c (begins at -1.5)" in shown
+    assert "sizes input_size must equal hidden_size, as x enters elementwise" in shown
+    facts = summarise(zoo["rnn"])
+    assert (facts["starts"], facts["equal_sizes"]) == ({"h": 0.0}, False)
+    shown = [" ".join(line.split()) for line in plain_text(render_cell(zoo["rnn"])).splitlines()]
+    assert "states h" in shown and not any(line.startswith("sizes") for line in shown)
+
+
+def test_one_operator_is_one() -> None:
+    assert "1 operator\n" in plain_text(render_cell(Cell.parse("h = linear(x, h_prev)")))
+
+
 def test_sizes_that_do_not_fit_are_refused() -> None:
     with pytest.raises(CellError, match="input_size 3"):
         summarise(Cell.parse("h = x + h_prev"), input_size=3, hidden_size=5)

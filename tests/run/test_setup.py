@@ -52,7 +52,7 @@ def test_seeds_of_strategy_and_control_follow_the_experiments() -> None:
     ("overrides", "message"),
     [
         (["task.1={name='adding', length=20}", "task.0.name=adding", "task.0.length=9"], "task"),
-        (["budget.baselines=['gro']"], r"no cell 'gro' in the zoo \(did you mean 'gru'\?\)"),
+        (["budget.baselines=['gro']"], r"no cell 'gro' in the zoo \(did you mean 'gru', "),
         (["strategy.name=genetics"], "did you mean 'genetic'"),
         (["strategy.populaton=3"], "populaton.*did you mean 'population'"),
     ],
