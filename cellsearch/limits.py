@@ -61,6 +61,11 @@ def check_code(lines: list[str]) -> None:
     than `MAX_DIGITS` characters, more than `MAX_DEPTH` parentheses within each other, more than
     `MAX_SIGNS` signs in a statement or more than `MAX_TOKENS` tokens.
     """
+    if next(filter(None, map(str.strip, lines)), "").startswith("{"):
+        raise CellError(
+            "cell: this is JSON, not a cell's text; name the file .json, or use "
+            "Cell.from_recipe(text)"
+        )
     tokens = depth = signs = 0
     for number, line in enumerate(lines, start=1):
         where = f"cell, line {number}"

@@ -11,7 +11,9 @@ no part of a recipe: those of a cell that is read begin as in any other cell.
 
 from __future__ import annotations
 
+import difflib
 import json
+import os
 import re
 from collections import Counter
 from collections.abc import Mapping
@@ -34,6 +36,10 @@ _OPERATORS = {
     "blend": "blend",
 }
 _WORDS = {ours: theirs for theirs, ours in _OPERATORS.items()}
+_SHORT = {**_WORDS, **{theirs.split("_", 1)[-1]: theirs for theirs in _OPERATORS}}
+"""Operators by what people may call them."""
+_PATH = re.compile(r"[^\n{}]{1,255}\.(json|cell)")
+_FILE = "; a file is read with Cell.read(path)"
 _NEW_STATE = re.compile(r"h_new_(0|[1-9][0-9]{0,2})")
 _RESERVED = re.compile(r"|x|h_(new|prev)_[0-9]+")  # "": a node without a name
 _KINDS = {
@@ -106,7 +112,10 @@ def _decoded(recipe: str | bytes) -> object:
     except UnicodeDecodeError:
         raise CellError("recipe: not UTF-8 text; expected JSON") from None
     except json.JSONDecodeError as error:
-        raise CellError(f"recipe, line {error.lineno}: {error.msg}; {limits.RECIPE}") from None
+        hint = _FILE if _PATH.fullmatch(text.strip()) else ""
+        raise CellError(
+            f"recipe, line {error.lineno}: {error.msg}; {limits.RECIPE}{hint}"
+        ) from None
 
 
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -129,7 +138,8 @@ def _kind(value: object) -> str:
 def _nodes(recipe: object) -> dict[str, tuple[str, tuple[str, ...]]]:
     """Return the operator, as it is called here, and the inputs of each node."""
     if not isinstance(recipe, Mapping):
-        raise CellError(f"recipe: found {_kind(recipe)}; {limits.RECIPE}")
+        hint = _FILE if isinstance(recipe, os.PathLike) else ""
+        raise CellError(f"recipe: found {_kind(recipe)}; {limits.RECIPE}{hint}")
     if len(recipe) > limits.MAX_NODES:
         raise CellError(f"recipe: more than {limits.MAX_NODES} nodes")
     nodes: dict[str, tuple[str, tuple[str, ...]]] = {}
@@ -154,7 +164,7 @@ def _node(name: str, node: object, where: str) -> tuple[str, tuple[str, ...]]:
         raise CellError(f"{where}: expected exactly 'op' and 'input', found {found}")
     op, inputs = node["op"], node["input"]
     if not isinstance(op, str) or op not in _OPERATORS:
-        found = f"{quoted(op)}{nearest(op, _OPERATORS)}" if isinstance(op, str) else _kind(op)
+        found = f"{quoted(op)}{_meant(op)}" if isinstance(op, str) else _kind(op)
         raise CellError(
             f"{where}: unknown operator {found}; expected one of {', '.join(_OPERATORS)}"
         )
@@ -168,6 +178,13 @@ def _node(name: str, node: object, where: str) -> tuple[str, tuple[str, ...]]:
     if wrong:
         raise CellError(f"{where}: an input is {_kind(wrong[0])}; expected the name of a node")
     return _OPERATORS[op], tuple(inputs)
+
+
+def _meant(op: str) -> str:
+    """Return a hint at the operator that is meant, perhaps by another name than a recipe's."""
+    word = op[:80].removeprefix("activation_").removeprefix("elementwise_")
+    close = difflib.get_close_matches(word, _SHORT, n=1, cutoff=0.5)
+    return f" (did you mean {_SHORT[close[0]]!r}?)" if close else ""
 
 
 def _states(nodes: Mapping[str, object]) -> dict[str, str]:

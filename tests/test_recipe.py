@@ -286,6 +286,12 @@ def test_a_cell_that_a_recipe_cannot_say_is_refused_in_one_line(text: str, part:
         ({**RNN, "a": {"op": "linear"}}, "node 'a': expected exactly 'op' and 'input', found 'op'"),
         ({**RNN, "a": {**tanh_of("x"), "bias": True}}, "expected exactly 'op' and 'input'"),
         ({**RNN, "a": node("activation_tan", "x")}, "(did you mean 'activation_tanh'?)"),
+        ({**RNN, "a": node("tanh", "x")}, "'tanh' (did you mean 'activation_tanh'?)"),
+        ({**RNN, "a": node("activation_sigmoid", "x")}, "(did you mean 'activation_sigm'?)"),
+        ({**RNN, "a": node("elementwise_mul", "x", "x")}, "(did you mean 'elementwise_prod'?)"),
+        ({**RNN, "a": node("add", "x", "x")}, "(did you mean 'elementwise_sum'?)"),
+        (Path("my.json"), "a file is read with Cell.read(path)"),
+        ("runs/my.json", "a file is read with Cell.read(path)"),
         ({**RNN, "a": node("__class__", "x")}, "unknown operator '__class__'"),
         ({**RNN, "a": node(["linear"], "x")}, "unknown operator a list"),
         ({**RNN, "a": node(True, "x")}, "unknown operator true or false"),
@@ -342,6 +348,13 @@ def test_a_json_file_is_a_cell_for_python_and_the_command_line(
     shown = capsys.readouterr().out
     assert "h1 = kept + new" in shown
     assert Cell.from_recipe(LSTM).id in shown
+
+
+def test_a_recipe_in_a_file_of_another_ending_is_told_to_be_one(tmp_path: Path) -> None:
+    path = tmp_path / "mine.cell"
+    path.write_text("\n " + json.dumps(RNN, indent=2))
+    with pytest.raises(CellError, match=r"mine\.cell: cell: this is JSON.*name the file \.json"):
+        Cell.read(path)
 
 
 def test_a_file_that_is_no_recipe_is_named(tmp_path: Path) -> None:
