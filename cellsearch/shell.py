@@ -239,6 +239,12 @@ class RecurrentShell(_Shell):
             raise ValueError(f"num_layers is {num_layers}; expected at least 1")
         if not 0 <= dropout <= 1:
             raise ValueError(f"dropout is {dropout}; expected a probability, 0..1")
+        if description.equal_sizes and bidirectional and num_layers > 1:
+            raise ValueError(
+                "this cell uses its input elementwise, so each layer's must be as wide as "
+                f"hidden_size {hidden_size}; layer 2 is given both directions of layer 1, "
+                f"{2 * hidden_size} wide: take bidirectional=False or num_layers=1"
+            )
         self.num_layers = num_layers
         self.batch_first = batch_first
         self.dropout = float(dropout)

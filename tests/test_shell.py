@@ -213,7 +213,8 @@ def test_a_cell_that_uses_x_elementwise_needs_equal_sizes() -> None:
     assert RecurrentShell(description, running_sum, 2, 2, num_layers=3)
     with pytest.raises(ValueError, match="input_size 3 must equal hidden_size 2"):
         RecurrentShell(description, running_sum, 3, 2)
-    with pytest.raises(ValueError, match="input_size 4 must equal hidden_size 2"):
+    assert RecurrentShell(description, running_sum, 2, 2, bidirectional=True)
+    with pytest.raises(ValueError, match="layer 2 is given both directions of layer 1, 4 wide"):
         RecurrentShell(description, running_sum, 2, 2, num_layers=2, bidirectional=True)
 
 

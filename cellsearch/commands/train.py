@@ -32,12 +32,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Train and keep the weights, and what they gave on the test split."""
     from cellsearch.files import check_new, write
+    from cellsearch.shapes import needs_equal_sizes
     from cellsearch.target import WEIGHTS_FILE, resolve
 
     target = resolve(options.target, options.cell)
     task = read_task(options.task)
     folder: Path = options.to
     check_new(folder)
+    if options.hidden_size != task.input_size and needs_equal_sizes(target.cell.normal):
+        raise CellSearchError(
+            f"{target.name} uses x elementwise, so its hidden size must be the input size of task "
+            f"{task.name}: --hidden-size {task.input_size}, not {options.hidden_size}"
+        )
     evaluation, weights = _train(target, task, options)
     test = _read_test_split(target, task, weights, options)
     try:

@@ -152,6 +152,11 @@ BAD: dict[str, tuple[Callable[[], list[object]], str]] = {
         lambda: ["train", "lstm", "--task", "adding", "--to", "."],
         "nothing is written over",
     ),
+    "a hidden size that x does not have": (
+        lambda: ["train", "sru", "--task", "adding,length=6", "--to", "kept"],
+        "sru uses x elementwise, so its hidden size must be the input size of task adding: "
+        "--hidden-size 2, not 64",
+    ),
     "a misspelt command": (lambda: ["serach"], "invalid choice"),
     "a number that is none": (
         lambda: ["compare", "rnn", "--task", "adding", "--seeds", "0"],
