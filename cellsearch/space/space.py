@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import random
 from collections.abc import Callable, Collection, Mapping
@@ -213,7 +214,22 @@ def read_space(data: Mapping[str, Any], *, name: str, where: str) -> Space:
 
 def _expect(good: bool, where: str, expected: str, found: object) -> None:
     if not good:
-        raise SpaceError(f"{where}: expected {expected}, found {str(found)[:80]!r}")
+        raise SpaceError(f"{where}: expected {expected}, found {_as_toml(found)[:80]}")
+
+
+def _as_toml(value: object) -> str:
+    """Return a value as a space's file would say it."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_as_toml, value))}]"
+    if isinstance(value, dict):
+        keys = [key if key.isidentifier() else _as_toml(key) for key in value]
+        pairs = zip(keys, map(_as_toml, value.values()), strict=True)
+        return f"{{{', '.join(f'{key} = {item}' for key, item in pairs)}}}"
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=not value.isprintable())
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _is_number(value: object) -> bool:
@@ -239,10 +255,10 @@ def _words(
         if word in words[:index]:
             raise SpaceError(f"{where}: {key}: {word!r} stands there twice")
         if known is not None and word not in known:
-            raise SpaceError(
-                f"{where}: {key}: unknown {word!r}{nearest(word, known)}; there are"
-                f" {', '.join(known)}"
-            )
+            there = f"there are {', '.join(known)}"
+            if known is zoo:  # too many to be named
+                there = "`cellsearch list cells` shows the known cells"
+            raise SpaceError(f"{where}: {key}: unknown {word!r}{nearest(word, known)}; {there}")
     return tuple(words)
 
 
