@@ -38,7 +38,7 @@ def search(
     overrides: Sequence[str] = (),
     progress: Watch | None = None,
     name: str | None = None,
-    space: str | Table | None = None,
+    space: str | Path | Table | None = None,
     strategy: str | Table | None = None,
     task: str | Table | Task | Sequence[str | Table | Task] | None = None,
     evaluation: Table | None = None,
@@ -50,19 +50,19 @@ def search(
     """Search as an experiment says, and return the run.
 
     `source` is an experiment file, the name of one, or a mapping of its tables; or else the tables
-    are given as keywords, where a plain name stands for a table with that name, and a task for its
-    description. `run` is the folder, ``runs/<name>-seed<N>`` if left out: an unfinished run in it
-    goes on, a finished one is returned, with a larger budget it goes on from there. `workers` is
-    the number of Ray actors, one a core (of this machine, or of the cluster at `address`) if left
-    out; 0 evaluates in this process, without Ray.
+    are given as keywords, where a plain name stands for a table with that name, a file for a space,
+    and a task for its description. `run` is the folder, ``runs/<name>-seed<N>`` if left out: an
+    unfinished run in it goes on, a finished one is returned, with a larger budget it goes on from
+    there. `workers` is the number of Ray actors, one a core (of this machine, or of the cluster at
+    `address`) if left out; 0 evaluates in this process, without Ray.
 
     Raises CellSearchError for bad input, and Interrupted (a KeyboardInterrupt) that says how to go
     on.
     """
     tables = {
         "experiment": None if name is None else {"name": name},
-        "space": {"name": space} if isinstance(space, str) else space,
-        "strategy": {"name": strategy} if isinstance(strategy, str) else strategy,
+        "space": _space(space),
+        "strategy": _strategy(strategy),
         "task": _tasks(task),
         "evaluation": evaluation,
         "fidelity": fidelity,
@@ -243,6 +243,27 @@ def _is_finished(setup: Setup, folder: Path, meta: Mapping[str, Any]) -> bool:
         )
     budget = setup.experiment.budget.model_dump(mode="json")
     return bool(meta["done"]) and meta["done"]["budget"] == {key: budget[key] for key in BUDGET}
+
+
+def _space(space: str | Path | Table | None) -> Table | None:
+    if isinstance(space, str | Path):
+        return {"path" if Path(space).suffix == ".toml" else "name": str(space)}
+    return _as_table("space", space, "'gated', or its file, such as 'mine.toml'")
+
+
+def _strategy(strategy: str | Table | None) -> Table | None:
+    if isinstance(strategy, str):
+        return {"name": strategy}
+    return _as_table(
+        "strategy", strategy, "'genetic', or with settings {'name': 'genetic', 'population': 30}"
+    )
+
+
+def _as_table(key: str, value: object, such_as: str) -> Table | None:
+    if value is None or isinstance(value, Mapping):
+        return value
+    found = type(value).__name__
+    raise ExperimentError(f"search: {key}: expected its name, such as {such_as}; found a {found}")
 
 
 def _tasks(task: str | Table | Task | Sequence[str | Table | Task] | None) -> list[Table] | None:

@@ -12,6 +12,8 @@ from cellsearch.errors import CellSearchError, ExperimentError, SpaceError
 from cellsearch.experiment import load_experiment
 from cellsearch.run import default_folder, search
 from cellsearch.run.setup import prepare
+from cellsearch.space import load_space
+from cellsearch.strategies import load_strategy
 from cellsearch.tasks import Task, load_task
 
 
@@ -144,6 +146,20 @@ def test_tables_are_keywords_or_an_experiment_but_not_both() -> None:
         search("quickstart", task="adding", budget={"candidates": 3})
     with pytest.raises(ExperimentError, match="workers is -1"):
         search(task="adding", workers=-1)
+
+
+def test_a_space_and_a_strategy_are_given_by_name(tmp_path: Path) -> None:
+    space = load_space("minimal")
+    with pytest.raises(ExperimentError, match=r"space: expected its name.*file.*; found a Space$"):
+        search(task="adding", space=space)  # type: ignore[arg-type]
+    strategy = load_strategy("random", space)
+    with pytest.raises(ExperimentError, match=r"strategy: expected its name.*found a Random"):
+        search(task="adding", strategy=strategy)  # type: ignore[arg-type]
+    path = tmp_path / "mine.toml"
+    path.write_text('operators = ["linear", "tanh"]\nstates = ["c"]\n')
+    for mine in (path, str(path)):
+        with pytest.raises(SpaceError, match=r"mine\.toml: states: expected h"):
+            search(task="adding", space=mine)
 
 
 def test_the_folder_is_named_after_experiment_and_seed() -> None:
