@@ -67,6 +67,13 @@ def test_lstm_shows_its_gates_weights_and_states() -> None:
     }
 
 
+def test_a_legend_says_what_the_colours_mean() -> None:
+    shown = draw(zoo["gru"])
+    for words in ("state", "gate, 0 to 1", "learned weights", "elementwise", "to the next step"):
+        assert f"{words}</text>" in shown
+    assert "gate" not in draw(zoo["rnn"])  # only what there is
+
+
 def test_dashed_edges_are_what_the_states_carry() -> None:
     picture = Picture(draw(zoo["lstm"]))
     # 4 linears of two, 5 functions of one, 4 infix of two, and an arrow to each new state
