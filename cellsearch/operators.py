@@ -69,6 +69,9 @@ PARAMETER_ATTRIBUTES: Mapping[str, bool | float | str] = MappingProxyType(
 )
 """What ``parameter(...)``, a learned vector, may say, with its defaults."""
 
+LAYER_NORM_EPSILON = 1e-5
+"""What layer_norm adds to the variance, as torch.nn.LayerNorm does."""
+
 _INV_SQRT_2 = 1 / math.sqrt(2)
 _INV_SQRT_2PI = 1 / math.sqrt(2 * math.pi)
 

@@ -11,17 +11,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from cellsearch.backends.torch_functions import LAYER_NORM_EPSILON
-from cellsearch.graph import Graph, Node
+from cellsearch.graph import Graph
 from cellsearch.numpy_math import NumpyMath
+from cellsearch.numpy_step import Array, normalised, step
 from cellsearch.operators import OPERATORS
 from cellsearch.shapes import learned_tensors
 from cellsearch.shell import States
-
-Array = NDArray[np.float64]
 
 
 class ReferenceSequence:
@@ -101,35 +98,12 @@ class _Tape:
                 name: state[:size].copy()
                 for (name, _), state in zip(self.graph.states, states, strict=True)
             }
-            values: list[Array] = []
-            for node in self.graph.nodes:
-                args = [values[arg] for arg in node.args]
-                values.append(self._value(node, args, x[start : start + size], leaves))
+            values = step(self.graph, x[start : start + size], leaves, self.tensors)
             self.values.append(values)
             output[start : start + size] = values[self.output]
             for (_, update), state in zip(self.graph.states, states, strict=True):
                 state[:size] = values[update]
         return [output, *states]
-
-    def _value(self, node: Node, args: list[Array], x: Array, leaves: dict[str, Array]) -> Array:
-        tensors = [self.tensors[name] for name in node.tensors]
-        if node.op == "x":
-            return x
-        if node.op == "state":
-            return leaves[node.name]
-        if node.op == "number":
-            return np.array(node.attribute("value", 0.0), dtype=np.float64)
-        if node.op == "parameter":
-            return tensors[0]
-        with np.errstate(all="ignore"):
-            if node.op == "linear":
-                total = sum(arg @ matrix.T for arg, matrix in zip(args, tensors, strict=False))
-                return np.asarray(total + (tensors[-1] if len(tensors) > len(args) else 0.0))
-            if node.op == "scale":
-                return args[0] * tensors[0]
-            if node.op == "layer_norm":
-                return _normalised(args[0])[0] * tensors[0] + tensors[1]
-            return np.asarray(OPERATORS[node.op].formula(NumpyMath, *args), dtype=np.float64)
 
     def backward(
         self, output: Array, last: Sequence[Array]
@@ -178,7 +152,7 @@ class _Tape:
                 self._learn(names[0], adjoint * args[0])
                 return [adjoint * self.tensors[names[0]]]
             if node.op == "layer_norm":
-                normal, deviation = _normalised(args[0])
+                normal, deviation = normalised(args[0])
                 self._learn(names[0], adjoint * normal)
                 self._learn(names[1], adjoint)
                 inner = adjoint * self.tensors[names[0]]
@@ -193,13 +167,6 @@ class _Tape:
 
     def _learn(self, name: str, gradient: Array) -> None:
         self.gradients[name] = _into(self.gradients[name], gradient)
-
-
-def _normalised(value: Array) -> tuple[Array, Array]:
-    """Return a value with mean 0 and variance 1 over the features, and the deviation."""
-    centred = value - value.mean(-1, keepdims=True)
-    deviation = np.sqrt((centred**2).mean(-1, keepdims=True) + LAYER_NORM_EPSILON)
-    return centred / deviation, deviation
 
 
 def _into(total: Array, gradient: Array) -> Array:

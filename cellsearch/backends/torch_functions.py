@@ -9,11 +9,10 @@ from typing import Any
 
 import torch
 
-from cellsearch.operators import OPERATORS, Operator
+from cellsearch.operators import LAYER_NORM_EPSILON, OPERATORS, Operator
 
 Function = Callable[..., torch.Tensor]
 _INFIX = {"+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv}
-LAYER_NORM_EPSILON = 1e-5
 
 
 class TorchMath:

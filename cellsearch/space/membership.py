@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cellsearch.analysis.polynomials import polynomials
 from cellsearch.graph import Graph
 from cellsearch.operators import OPERATORS
 from cellsearch.shapes import products
 from cellsearch.space import highway
+from cellsearch.space.reaction import judge_reaction
 from cellsearch.space.rules import RULES, LocalRule
 from cellsearch.space.trees import judge_tree
 
@@ -102,21 +102,16 @@ def _judge_flow(space: Space, graph: Graph) -> str | None:
         return "its h does not depend on x."
     if reads[updates["h"]] <= {"x"}:
         return "its h does not depend on a carried state."
-    if len(set(updates.values())) < len(updates):
-        return "two of its states are always equal."
     informed = {"x"}  # and the states that x reaches, at once or by way of other states
     while more := {s for s, update in graph.states if reads[update] & informed} - informed:
         informed |= more
-    stuck = _stuck_at_zero(graph)
     for name, update in graph.states:
-        if name in stuck:
-            return f"its state {name} begins at zero and does not leave it untrained."
         if name not in informed:
             return f"its state {name} never learns of x."
         if not space.carry and straight[update]:
             state = min(straight[update])
             return f"{state}_prev reaches {name} without passing through a linear."
-    return None
+    return judge_reaction(graph)
 
 
 def _judge_shape(space: Space, graph: Graph) -> str | None:
@@ -144,42 +139,3 @@ def _judge_rules(space: Space, graph: Graph) -> str | None:
             if reason is not None:
                 return f"{subject} {reason}."
     return None
-
-
-_ZERO_AT_ZERO = frozenset(
-    {"abs", "add", "gelu", "layer_norm", "leaky_relu", "maximum", "mean", "minimum", "neg", "relu"}
-    | {"scale", "silu", "sin", "sqrt", "square", "sub", "tanh"}
-)
-
-
-def _stuck_at_zero(graph: Graph) -> set[str]:
-    """Return the states that stay at zero, where they begin, whatever x and the matrices are.
-
-    It is seen, too, where the other terms of a sum cancel out.
-    """
-    stuck = {name for name, _ in graph.states}
-    written_out = polynomials(graph)
-    while True:
-        zero: list[bool] = []
-        for index, node in enumerate(graph.nodes):
-            args = [zero[arg] for arg in node.args]
-            if node.op == "state":
-                zero.append(node.name in stuck)
-            elif node.op == "mul":
-                zero.append(any(args))
-            elif node.op == "div":
-                zero.append(args[0])
-            elif node.op == "blend":
-                zero.append(args[2] and (args[0] or args[1]))
-            elif node.op == "linear":  # its bias, if any, is zero before training
-                zero.append(all(args) and not node.attribute("bias_init", 0.0))
-            else:
-                zero.append(node.op in _ZERO_AT_ZERO and all(args))
-            if not zero[index]:
-                terms = written_out[index].terms
-                if (index,) not in terms:  # else it is no polynomial
-                    zero[index] = all(any(zero[value] for value in term) for term in terms)
-        left = {name for name, update in graph.states if zero[update]}
-        if left == stuck:
-            return stuck
-        stuck = left

@@ -114,6 +114,10 @@ def test_output_reacts_to_inputs_long_past(drawn: tuple[Space, list[Cell]]) -> N
     assert deaf <= 1  # a relu may be shut in all units
 
 
+WEIGHTS = 5
+"""Sets of weights that are tried before x counts as cut off: with some, relus are shut."""
+
+
 def train(cell: Cell, seed: int, backend: str) -> tuple[bool, bool]:
     """Train five steps; return whether the loss is finite, and whether a gradient reached x."""
     torch.manual_seed(seed)
@@ -139,11 +143,15 @@ def test_draws_train_without_an_error(drawn: tuple[Space, list[Cell]], full: boo
     """All of them, few of them diverge, and gradients reach x unless they do."""
     _, cells = drawn
     some = cells if full else cells[:40]
-    trained = [train(cell, seed, "eager") for seed, cell in enumerate(some)]
-    diverged = sum(not finite for finite, _ in trained) / len(trained)
-    cut_off = sum(finite and not reached for finite, reached in trained)
-    assert diverged < 0.05
-    assert cut_off <= 2 + 0.01 * len(trained)  # saturated, or a relu is shut in all units
+    diverged = 0
+    for place, cell in enumerate(some):
+        for seed in range(WEIGHTS):
+            finite, reached = train(cell, WEIGHTS * place + seed, "eager")
+            if reached or not finite:
+                break
+        diverged += not finite
+        assert reached or not finite, str(cell)
+    assert diverged / len(some) < 0.05
 
 
 def test_draws_train_in_compiled_kernels(drawn: tuple[Space, list[Cell]], full: bool) -> None:

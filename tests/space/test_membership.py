@@ -33,7 +33,7 @@ OUTSIDE = {
     "a = tanh(linear(x))\nh = a + (h_prev + a)": "add, sees the same value twice",
     "h = tanh(linear(h_prev))": "does not depend on x",
     "h = tanh(linear(x))": "does not depend on a carried state",
-    "c = tanh(c_prev)\nh = tanh(linear(x, c_prev))": "state c begins at zero",
+    "c = tanh(c_prev)\nh = tanh(linear(x, c_prev))": "state c never learns of x",
     "c = sigmoid(c_prev)\nh = tanh(linear(x, c_prev))": "state c never learns of x",
     "h = h_prev * tanh(linear(x))": "state h begins at zero",
     "h = tanh(linear(h_prev)) * linear(x)": "state h begins at zero",  # biases are zero at first

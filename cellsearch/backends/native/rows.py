@@ -9,7 +9,7 @@ from llvmlite import ir
 from cellsearch.backends.native.code import INDEX, POINTER, VOID, Code, Precision
 from cellsearch.backends.native.packing import below
 from cellsearch.backends.native.tiles import define
-from cellsearch.backends.torch_functions import LAYER_NORM_EPSILON
+from cellsearch.operators import LAYER_NORM_EPSILON
 
 
 def write_copy(module: ir.Module, precision: Precision, name: str, arguments: str) -> None:
