@@ -94,13 +94,23 @@ def test_strategies_import_neither_torch_nor_ray() -> None:
 LAYERS = [
     {"errors", "files", "seeds", "resources", "statistics", "plugins"},
     {"operators", "graph", "limits", "canonical"},
-    {"normal", "notation", "printing", "recipe", "shapes", "analysis", "cell"},
+    {"normal", "notation", "numpy_math"},
+    {"analysis", "numpy_step", "printing", "recipe", "shapes", "multigraph"},
+    {"cell"},
     {"known", "zoo", "space", "strategies", "tasks", "lowering", "shell", "network"},
     {"backends", "layers", "width", "model", "export", "inspection"},
     {"training", "trained", "evaluation"},
     {"experiment", "settings", "compare", "run"},
     {"target", "commands", "cli"},
 ]
+"""The modules and packages of each height; what is higher may import what is lower or beside it."""
+FACES = {"__init__", "__main__"}
+"""What shows the package to others, and so imports from any height."""
+
+
+def test_every_module_has_a_height() -> None:
+    names = {path.relative_to(PACKAGE).parts[0].removesuffix(".py") for path in SOURCES}
+    assert names - FACES == {name for names in LAYERS for name in names} - {"zoo"}
 
 
 def test_imports_run_one_way() -> None:
