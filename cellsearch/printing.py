@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Set
 from dataclasses import replace
 from itertools import count
 
@@ -63,23 +62,37 @@ def _as_parsed(graph: Graph) -> Graph:
 
 def _written(graph: Graph) -> Graph:
     """Drop what gets no line: nodes without a name that nothing written reads, unread states."""
-    named = {i for i, node in enumerate(graph.nodes) if node.name and node.op not in _LEAVES}
-    kept = named | set(graph.results)
-    for index in range(len(graph.nodes) - 1, -1, -1):
-        if index in kept:
-            kept.update(graph.nodes[index].args)
-    read = {graph.nodes[index].name for index in kept if graph.nodes[index].op == "state"}
-    states = tuple(state for state in graph.states if state[0] in read or state[0] == "h")
-    if states != graph.states:
-        return _written(replace(graph, states=states))
-    new = {old: index for index, old in enumerate(sorted(kept))}
-    nodes = (
-        replace(node, args=tuple(new[arg] for arg in node.args))
-        for old, node in enumerate(graph.nodes)
-        if old in new
+    updates = dict(graph.states)
+    reads = Counter(node.name for node in graph.nodes if node.op == "state")
+    reads["h"] += 1
+    uses = Counter(arg for node in graph.nodes for arg in node.args)
+    uses.update(index for index, node in enumerate(graph.nodes) if _has_line(node))
+    uses.update(update for name, update in graph.states if reads[name])
+    uses.update(() if graph.output is None else (graph.output,))
+    dropped = [index for index in range(len(graph.nodes)) if not uses[index]]
+    for index in dropped:  # which may leave others without a use, to be dropped as well
+        node = graph.nodes[index]
+        freed = list(node.args)
+        if node.op == "state":
+            reads[node.name] -= 1
+            if not reads[node.name] and node.name in updates:
+                freed.append(updates[node.name])
+        for arg in freed:
+            uses[arg] -= 1
+            if not uses[arg]:
+                dropped.append(arg)
+    kept = sorted(set(range(len(graph.nodes))).difference(dropped))
+    new = {old: index for index, old in enumerate(kept)}
+    nodes = (graph.nodes[old] for old in kept)
+    return Graph(
+        tuple(replace(node, args=tuple(new[arg] for arg in node.args)) for node in nodes),
+        tuple((name, new[update]) for name, update in graph.states if reads[name]),
+        None if graph.output is None else new[graph.output],
     )
-    output = None if graph.output is None else new[graph.output]
-    return Graph(tuple(nodes), tuple((name, new[update]) for name, update in states), output)
+
+
+def _has_line(node: Node) -> bool:
+    return node.name != "" and node.op not in _LEAVES
 
 
 class _Printer:
@@ -94,11 +107,6 @@ class _Printer:
 
     def text(self) -> str:
         lines = [
-            f"{node.name}_prev = {format_number(float(node.attribute('start', 0.0)))}"
-            for node in self.graph.nodes
-            if node.op == "state" and node.attributes
-        ]
-        lines += [
             f"{name} = {self._expression(index, 0, top=True)}"
             for index, name in sorted(self.names.items())
         ]
@@ -110,7 +118,21 @@ class _Printer:
         ]
         # In alphabetical order: the order of the states is read from the text, not the reverse.
         lines += [f"{target} = {self._expression(index, 0)}" for target, index in sorted(aliases)]
-        return "\n".join(lines) + "\n"
+        return "\n".join([*self._starts(lines), *lines]) + "\n"
+
+    def _starts(self, lines: list[str]) -> list[str]:
+        """Return the lines that say where states begin, in the order of the states of the text."""
+        starts = {
+            node.name: f"{node.name}_prev = {format_number(float(value))}"
+            for node in self.graph.nodes
+            if node.op == "state" and (value := node.attribute("start", 0.0))
+        }
+        places = {"h": 0}
+        for line in lines:
+            statement, _, expression = line.partition(" = ")
+            for name in (*re.findall(r"\w+(?=_prev\b)", expression), statement):
+                places.setdefault(name, len(places))
+        return [starts[name] for name in sorted(starts, key=places.__getitem__)]
 
     def _statements(self) -> dict[int, str]:
         """Choose the nodes that get a statement, and its name."""
@@ -122,8 +144,6 @@ class _Printer:
             if node.op not in _LEAVES:
                 names[index] = node.name if node.name in targets else min(targets)
         wanted = {node.name for node in self.graph.nodes}
-        numbered = (re.fullmatch(r"(.+)_\d+", target) for target in sorted(taken))
-        stems = frozenset(match[1] for match in numbered if match is not None)
         chained = {node.args[0] for node in self.graph.nodes if self._continues(node)}
         depth: list[int] = []
         terms: list[int] = []
@@ -138,11 +158,36 @@ class _Printer:
                 limit = _INLINE_DEPTH if len(node.args) > 1 else _MAX_INLINE_DEPTH
                 deep = depth[index] >= limit and index not in chained
                 if node.name or uses[index] > 1 or deep or terms[index] >= _MAX_TERMS:
-                    names[index] = self._free_name(node, taken, wanted, stems)
+                    names[index] = _free_name(node, taken, wanted)
                     taken.add(names[index])
             if index in names:
                 depth[index] = 0
+        self._part_owners(names, taken, wanted)
         return names
+
+    def _part_owners(self, names: dict[int, str], taken: set[str], wanted: set[str]) -> None:
+        """Give nodes statements where their learned tensors would be named as a statement is.
+
+        The second node of a statement i that owns learned tensors names them i_2, and so on.
+        """
+        parts = list(names)
+        for top in parts:
+            count = 0
+            inside = [top]
+            while inside:  # in the order in which the text is parsed
+                index = inside.pop()
+                node = self.graph.nodes[index]
+                if index in names and index != top:
+                    continue
+                row = OPERATORS.get(node.op)
+                if node.op == "parameter" or (row is not None and row.owns_tensors):
+                    if count and f"{names[top]}_{count + 1}" in taken:
+                        names[index] = _free_name(node, taken, wanted)
+                        taken.add(names[index])
+                        parts.append(index)
+                        continue
+                    count += 1
+                inside += reversed(node.args)
 
     def _continues(self, node: Node) -> bool:
         """Tell whether a node goes on with the sum or the product that its first argument is."""
@@ -151,17 +196,6 @@ class _Printer:
             and len(node.args) == len(self.graph.nodes[node.args[0]].args) == 2
             and _BINDING[node.op] == _BINDING.get(self.graph.nodes[node.args[0]].op)
         )
-
-    def _free_name(self, node: Node, taken: set[str], wanted: set[str], stems: Set[str]) -> str:
-        # A name such as i_2 may clash with the learned tensors of a statement i.
-        numbered = re.fullmatch(r"(.+)_\d+", node.name)
-        used = taken | wanted
-        clash = node.name in stems or (numbered is not None and numbered[1] in used)
-        if node.name and node.name not in taken and not clash and check_name(node.name) is None:
-            return node.name
-        letter = _LETTERS.get(node.op, "v")
-        candidates = (f"{letter}{number}" for number in count(1))
-        return next(name for name in candidates if name not in used)
 
     def _expression(self, index: int, binding: int, top: bool = False) -> str:
         """Return an expression, in parentheses if it binds less tightly than `binding`."""
@@ -187,6 +221,15 @@ class _Printer:
             parts += [f"{key}={_attribute(value)}" for key, value in node.attributes]
             text, own = f"{node.op}({', '.join(parts)})", _ATOM
         return f"({text})" if own < binding else text
+
+
+def _free_name(node: Node, taken: set[str], wanted: set[str]) -> str:
+    """Return a node's name if it is valid and free, else a new one that no node has."""
+    if node.name and node.name not in taken and check_name(node.name) is None:
+        return node.name
+    letter = _LETTERS.get(node.op, "v")
+    candidates = (f"{letter}{number}" for number in count(1))
+    return next(name for name in candidates if name not in taken and name not in wanted)
 
 
 def _attribute(value: bool | float | str) -> str:

@@ -247,18 +247,6 @@ def test_a_node_that_is_called_output_but_is_not_the_output_gets_another_name() 
     assert Cell.from_graph(graph) == cell
 
 
-def test_names_that_would_clash_with_learned_tensors_are_changed() -> None:
-    graph = Cell.parse("i = linear(x) + linear(h_prev)\nj = tanh(i)\nh = j * c_prev\nc = h").graph
-    graph.nodes[next(n for n, d in graph.nodes(data=True) if d["name"] == "j")]["name"] = "i_2"
-    states = graph.graph["states"]
-    assert Cell.from_graph(graph).id
-    for node, data in graph.nodes(data=True):
-        if data["op"] == "state" and data["name"] == "c":
-            graph.nodes[node]["name"] = "i_2"
-    graph.graph["states"] = {"h": states["h"], "i_2": states["c"]}
-    assert Cell.from_graph(graph).states == ("h", "i_2")
-
-
 # Bad input
 
 

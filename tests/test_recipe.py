@@ -92,7 +92,7 @@ def test_a_node_whose_name_is_not_allowed_or_taken_gets_a_free_one(name: str) ->
     assert Cell.from_recipe(json.dumps(recipe)) == cell
     assert cell.structure.output is None
     assert Cell.from_recipe(cell.to_recipe()) == cell
-    kept = name in ("v1", "h_new_01", "h_new_x", "f_prev_0")
+    kept = name in ("v1", "h_new_01", "h_new_x", "f_2", "f_prev_0")
     assert (f"\n{name} = f_act * h1_prev\n" in str(cell)) == kept
 
 
