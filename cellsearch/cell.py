@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,13 +11,12 @@ from pathlib import Path
 
 import networkx as nx
 
-from cellsearch import limits, notation, printing, shapes
+from cellsearch import limits, multigraph, notation, printing, shapes
 from cellsearch import normal as normal_form
 from cellsearch import recipe as recipe_form
 from cellsearch.analysis import recurrence
-from cellsearch.errors import CellError, nearest
-from cellsearch.graph import Attributes, Graph, Node
-from cellsearch.operators import INITIALISATIONS, LEAVES, OPERATORS, PARAMETER_ATTRIBUTES
+from cellsearch.errors import CellError
+from cellsearch.graph import Graph, Node
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -72,10 +70,11 @@ class Cell:
     def from_graph(cls, graph: nx.MultiDiGraph) -> Cell:
         """Build a cell from a graph as `graph` returns it; any node keys will do.
 
-        Names are kept where they are valid and free. Raises CellError that names the node if
-        there is a cycle, an unknown operator, or arguments that do not fit.
+        Names are kept where they are valid and free. A graph has at most 512 nodes, 512 states and
+        4096 edges. Raises CellError that names the node if there is a cycle, an unknown operator,
+        or arguments that do not fit.
         """
-        return cls.parse(printing.format_graph(_plain(graph)))
+        return cls.parse(printing.format_graph(multigraph.read(graph)))
 
     @classmethod
     def from_recipe(cls, recipe: Mapping[str, object] | str | bytes) -> Cell:
@@ -102,12 +101,7 @@ class Cell:
         Nodes are 0, 1, ... in topological order; `graph.graph["states"]` maps each carried state, h
         first, to the node that updates it, `graph.graph["output"]` is the output's node or None.
         """
-        graph = nx.MultiDiGraph(states=dict(self.structure.states), output=self.structure.output)
-        for index, node in enumerate(self.structure.nodes):
-            graph.add_node(index, op=node.op, name=node.name, attributes=dict(node.attributes))
-            for slot, arg in enumerate(node.args):
-                graph.add_edge(arg, index, key=slot)
-        return graph
+        return multigraph.write(self.structure)
 
     @property
     def nodes(self) -> tuple[Node, ...]:
@@ -178,108 +172,3 @@ class Cell:
 
     def __hash__(self) -> int:
         return hash(self.id)
-
-
-def _plain(graph: nx.MultiDiGraph) -> Graph:
-    """Check a networkx graph and return it as plain nodes."""
-    if not isinstance(graph, nx.MultiDiGraph):
-        raise CellError(f"cell graph: expected a networkx.MultiDiGraph, found {type(graph)}")
-    try:
-        order = list(nx.lexicographical_topological_sort(graph, key=_position(graph)))
-    except nx.NetworkXUnfeasible:
-        cycle = " -> ".join(repr(source) for source, *_ in nx.find_cycle(graph))
-        raise CellError(
-            f"cell graph: a cycle within one step ({cycle}); a loop must go through a state at t-1"
-        ) from None
-    index = {key: position for position, key in enumerate(order)}
-    nodes = tuple(_node(graph, key, index) for key in order)
-    states = graph.graph.get("states") or {}
-    output = graph.graph.get("output")
-    for name, key in [*states.items(), *([("output", output)] if output is not None else [])]:
-        if key not in index:
-            raise CellError(f"cell graph: {name} is updated by {key!r}, which is not a node")
-    for name in states:
-        _check_state(name, "states")
-    if "h" not in states:
-        raise CellError("cell graph: graph.graph['states'] has no 'h'; every cell carries h")
-    starts: dict[str, Attributes] = {}
-    for key, node in zip(order, nodes, strict=True):
-        if node.op == "state" and starts.setdefault(node.name, node.attributes) != node.attributes:
-            raise CellError(f"cell graph, node {key!r}: state {node.name} has two different starts")
-    updates = tuple((name, index[key]) for name, key in states.items())
-    return Graph(nodes, updates, None if output is None else index[output])
-
-
-def _position(graph: nx.MultiDiGraph) -> object:
-    """Keep the order of insertion where the edges leave a choice."""
-    positions = {key: position for position, key in enumerate(graph)}
-    return positions.__getitem__
-
-
-def _node(graph: nx.MultiDiGraph, key: object, index: dict[object, int]) -> Node:
-    data = graph.nodes[key]
-    op, name = data.get("op"), str(data.get("name") or "")
-    if not isinstance(op, str) or (op not in OPERATORS and op not in LEAVES):
-        raise CellError(
-            f"cell graph, node {key!r}: unknown operator {op!r}"
-            f"{nearest(str(op), [*OPERATORS, *LEAVES])}"
-        )
-    slots = {slot: index[source] for source, _, slot in graph.in_edges(key, keys=True)}
-    if set(slots) != set(range(len(slots))) or len(slots) != graph.in_degree(key):
-        raise CellError(
-            f"cell graph, node {key!r}: argument slots are {list(slots)}; expected each of "
-            "0, 1, ... once"
-        )
-    args = tuple(slots[slot] for slot in range(len(slots)))
-    low, high = (0, 0) if op in LEAVES else OPERATORS[op].arity
-    if len(args) < low or (high is not None and len(args) > high):
-        raise CellError(f"cell graph, node {key!r}: {op} does not take {len(args)} arguments")
-    if op == "state":
-        _check_state(name, f"node {key!r}")
-    return Node(op, args, _attributes(data.get("attributes") or {}, op, f"node {key!r}"), name)
-
-
-def _check_state(name: object, where: str) -> None:
-    if not isinstance(name, str) or name == "output":
-        raise CellError(f"cell graph, {where}: {name!r} cannot be a state's name")
-    reason = notation.check_name(name)
-    if reason is not None:
-        raise CellError(f"cell graph, {where}: {name!r} cannot be a state's name: {reason}")
-
-
-def _attributes(found: Mapping[str, object], op: str, where: str) -> Attributes:
-    """Check a node's attributes against the operator's; their text is parsed, not trusted."""
-    known: Mapping[str, bool | float | str] = _OF_LEAVES.get(op, {})
-    if op in OPERATORS or op == "parameter":
-        known = PARAMETER_ATTRIBUTES if op == "parameter" else OPERATORS[op].attributes
-    checked: dict[str, bool | float | str] = {}
-    for name, value in found.items():
-        if name not in known:
-            raise CellError(
-                f"cell graph, {where}: {op} has no attribute {name!r}{nearest(str(name), known)}; "
-                f"expected: {', '.join(known) or 'none'}"
-            )
-        checked[name] = _checked(value, known[name], f"cell graph, {where}: {op}: {name}")
-    return tuple(sorted(checked.items()))
-
-
-_OF_LEAVES = {"number": {"value": 0.0}, "state": {"start": 0.0}}
-
-
-def _checked(value: object, default: bool | float | str, where: str) -> bool | float | str:
-    """Return an attribute's value if it is of its default's kind."""
-    if isinstance(default, str):
-        fits, expected = value in INITIALISATIONS, f"one of {', '.join(INITIALISATIONS)}"
-    elif isinstance(default, bool):
-        fits, expected = isinstance(value, bool), "True or False"
-    else:
-        expected = "a finite number"
-        fits = (
-            isinstance(value, int | float)
-            and not isinstance(value, bool)
-            and abs(value) <= sys.float_info.max
-        )
-    if not fits or not isinstance(value, bool | int | float | str):
-        found = repr(value)[:40] if isinstance(value, bool | float | str) else type(value).__name__
-        raise CellError(f"{where}: expected {expected}, found {found}")
-    return value

@@ -62,3 +62,22 @@ def quoted(name: str | None) -> str:
         return repr(name)
     shown = repr(name[:70])
     return shown if len(name) <= 70 and len(shown) <= 72 else f"{shown[:68]}{shown[0]}..."
+
+
+def shown(value: object) -> str:
+    """Return whatever stands where something else was expected: short, in one line.
+
+    A value of another kind than texts, numbers and tuples is shown by its type: its own `repr` may
+    be longer than memory, or fail.
+    """
+    if isinstance(value, str):
+        return quoted(value)
+    if type(value) is tuple:
+        first = [shown(part) if type(part) is not tuple else "<tuple>" for part in value[:4]]
+        text = ", ".join(first + ["..."] * (len(value) > 4)) + "," * (len(value) == 1)
+        return f"({text})" if len(text) <= 70 else f"({text[:66]}..."
+    if value is None or type(value) in (bool, float):
+        return repr(value)
+    if type(value) is int:
+        return repr(value) if abs(value) < 10**20 else "<large int>"
+    return f"<{type(value).__name__[:70]}>"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+
+from cellsearch.errors import CellError
 
 Attributes = tuple[tuple[str, bool | float | str], ...]
 
@@ -72,3 +74,27 @@ def topological_order(args: Sequence[Sequence[int]], rank: Sequence[int]) -> lis
             if missing[user] == 0:
                 heapq.heappush(ready, (rank[user], user))
     return order
+
+
+def order_of_computation(
+    args: Sequence[Sequence[int]], where: str, name: Callable[[int], str]
+) -> list[int]:
+    """Return nodes, given by their arguments, in topological order, else as they stand.
+
+    Raises CellError that begins with `where` and names the nodes of a cycle, each in front of one
+    that it needs, if there is a cycle.
+    """
+    order = topological_order(args, range(len(args)))
+    if len(order) == len(args):
+        return order
+    placed = set(order)
+    path = [next(index for index in range(len(args)) if index not in placed)]
+    while path[-1] not in path[:-1]:
+        path.append(next(arg for arg in args[path[-1]] if arg not in placed))
+    cycle = path[path.index(path[-1]) :]
+    shown = [name(index) for index in (cycle[:4] if len(cycle) > 5 else cycle)]
+    more = " <- ..." if len(shown) < len(cycle) else ""
+    raise CellError(
+        f"{where}: a cycle within one step ({' <- '.join(shown)}{more}); a loop must go through a "
+        "state at t-1"
+    )

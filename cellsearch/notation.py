@@ -15,6 +15,7 @@ import ast
 import keyword
 import math
 import re
+from collections.abc import Mapping
 
 from cellsearch import limits
 from cellsearch.errors import CellError, nearest, quoted
@@ -275,9 +276,21 @@ def _attributes(tree: ast.Call, op: str, where: str) -> Attributes:
         if name in found:
             raise CellError(f"{where}: {op} has two arguments {name!r}")
         found[name] = _attribute(argument.value, defaults[name], f"{where}: {op}: {name}")
-    if op == "linear" and found.get("bias") is False:
-        found.pop("bias_init", None)  # says nothing without a bias
-    return tuple(sorted((key, value) for key, value in found.items() if value != defaults[key]))
+    return telling(op, found, defaults)
+
+
+def telling(
+    op: str,
+    found: Mapping[str, bool | float | str],
+    defaults: Mapping[str, bool | float | str],
+) -> Attributes:
+    """Return the attributes of a node that differ from the operator's defaults, sorted by name."""
+    unbiased = op == "linear" and found.get("bias") is False  # where a bias begins says nothing
+    return tuple(
+        (name, value)
+        for name, value in sorted(found.items())
+        if value != defaults[name] and not (unbiased and name == "bias_init")
+    )
 
 
 def _plain_number(tree: ast.expr) -> tuple[float, object] | None:

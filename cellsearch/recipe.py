@@ -21,7 +21,7 @@ from itertools import count
 
 from cellsearch import limits
 from cellsearch.errors import CellError, nearest, quoted
-from cellsearch.graph import Graph, Node, topological_order
+from cellsearch.graph import Graph, Node, order_of_computation
 from cellsearch.operators import OPERATORS
 
 Recipe = dict[str, dict[str, str | list[str]]]
@@ -77,13 +77,7 @@ def read(recipe: object) -> Graph:
                 f"x and h_prev_0{last}{update}"
             )
         args.append([place[arg] for arg in inputs])
-    order = topological_order(args, range(len(names)))
-    if len(order) < len(names):
-        cycle = [quoted(names[index]) for index in _cycle(args, order)]
-        shown = " <- ".join([*cycle[:4], "..."] if len(cycle) > 5 else cycle)
-        raise CellError(
-            f"recipe: a cycle within one step ({shown}); a loop must go through a state at t-1"
-        )
+    order = order_of_computation(args, "recipe", lambda index: quoted(names[index]))
     built: list[Node] = []
     new: dict[str, int] = {}
     for name in (names[index] for index in order):
@@ -198,15 +192,6 @@ def _states(nodes: Mapping[str, object]) -> dict[str, str]:
             "new states h_new_1, h_new_2, ... as are carried"
         )
     return {name: f"h{number or ''}" for number, name in enumerate(names)}
-
-
-def _cycle(args: list[list[int]], order: list[int]) -> list[int]:
-    """Return the nodes of a cycle, each followed by one that it needs, back to the first."""
-    placed = set(order)
-    path = [next(index for index in range(len(args)) if index not in placed)]
-    while path[-1] not in path[:-1]:
-        path.append(next(arg for arg in args[path[-1]] if arg not in placed))
-    return path[path.index(path[-1]) :]
 
 
 def write(written: Graph, normal: Graph) -> Recipe:
