@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from hostile_graphs import graphs
 from hostile_recipes import recipes
 from hostile_texts import texts
 from random_cells import seeded
@@ -21,6 +22,7 @@ BYTES = 64 * 2**20
 READERS: list[tuple[Callable[..., Cell], Callable[..., object]]] = [
     *((Cell.parse, family) for family in texts()),
     *((Cell.from_recipe, family) for family in recipes()),
+    *((Cell.from_graph, family) for family in graphs()),
 ]
 
 
@@ -71,7 +73,7 @@ def test_all_that_is_sent_is_a_cell_or_refused(full: bool) -> None:
             raise
         slowest = max(slowest, (time.process_time() - begun, one.name))
     assert min(outcomes.values()) > count / 50, outcomes
-    print(f"{count} texts and recipes: {dict(outcomes)}; slowest {slowest[0]:.3f} s: {slowest[1]}")
+    print(f"{count} inputs: {dict(outcomes)}; slowest {slowest[0]:.3f} s: {slowest[1]}")
     if full:  # the daily run asserts no times
         assert slowest[0] < SECONDS, slowest
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from itertools import product
 from random import Random
 from typing import Any
 
@@ -29,6 +30,7 @@ WRONG: tuple[Any, ...] = (
     *([["x"], ["x"]], ["x"] * 300, ["x"] * 100_000, [*"xxx", True], *NAMES),
 )
 MANY = {"op": "linear", "input": ["x"] * 1_000_000}
+SIGNS = [chr(code) for code in range(35, 126) if chr(code) != "\\"]  # in JSON as they are
 Family = Callable[[Random], object]
 
 
@@ -133,6 +135,7 @@ def _twice(rng: Random) -> object:
         *(text.replace('"input"', '"op"', 1), text.replace("{", '{"op": "linear", ', 3)),
         f'{{"h_new_0": {{"op": "linear", "input": ["x"]}}, {part}}}',
         "{" + "".join(f'"{number}": "", ' for number in range(5000)) + '"4999": ""}',
+        "{" + "".join(f'"{a}{b}":[],' for a, b in product(SIGNS, SIGNS)) + '"}}":[]}',
     )
     return rng.choice(forms)
 
