@@ -22,7 +22,7 @@ Signature = tuple[tuple[tuple[int, int], ...], tuple[tuple[int, int], ...]]  # l
 Classes = dict[int, list[int]]  # the nodes of each rank, if there are several
 
 MAX_WORK = 200_000
-"""Most nodes and edges that a search looks at; beyond it a graph is called too symmetric."""
+"""Most nodes and edges that a search looks at; beyond it a graph is refused."""
 MIRRORS = 4
 """Explored choices with which a further one is compared, in case it is their mirror image."""
 
@@ -32,8 +32,8 @@ def canonical_order(colours: Sequence[str], edges: Sequence[Edge]) -> list[int]:
 
     Two graphs are isomorphic, colours and edge labels included, exactly when their nodes, each
     taken in this order, have equal colours and equal edges. Parallel edges are allowed. Raises
-    CellError if so many nodes are alike that the search would take more than `MAX_WORK`; how much
-    it takes may depend on the order in which the nodes come.
+    CellError if so many nodes are connected alike that the search would take more than `MAX_WORK`;
+    how much it takes may depend on the order in which the nodes come.
     """
     if not colours:
         return []
@@ -219,8 +219,8 @@ class _Search:
         self.work += work
         if self.work > MAX_WORK:
             raise CellError(
-                "cell: too many of its parts are alike for them to be put in order; "
-                "make them differ or leave some out"
+                "cell: too many of its parts are connected alike for them to be put in order in "
+                f"{MAX_WORK} steps; leave some out or connect them differently"
             )
 
 

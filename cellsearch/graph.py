@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from cellsearch.errors import CellError
@@ -33,6 +33,10 @@ class Node:
         """Return an attribute, or the default where the node does not say it."""
         return dict(self.attributes).get(name, default)
 
+    def is_number(self, value: float) -> bool:
+        """Return whether it is this number, written out."""
+        return self.op == "number" and self.attribute("value", 0.0) == value
+
 
 @dataclass(frozen=True, slots=True)
 class Graph:
@@ -50,6 +54,14 @@ class Graph:
         """The nodes that leave a step: the updates, then the output if it is not h."""
         updates = tuple(node for _, node in self.states)
         return updates if self.output is None else (*updates, self.output)
+
+    def reached(self, roots: Iterable[int]) -> set[int]:
+        """Return the nodes that the roots depend on within one step, the roots included."""
+        found = set(roots)
+        for index in reversed(range(len(self.nodes))):  # arguments stand before their users
+            if index in found:
+                found.update(self.nodes[index].args)
+        return found
 
 
 def topological_order(args: Sequence[Sequence[int]], rank: Sequence[int]) -> list[int]:

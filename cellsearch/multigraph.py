@@ -169,7 +169,7 @@ class _Reader:
                 raise self._wrong(
                     place, f"{op}: {name}: expected {error}, found {shown(value)}"
                 ) from None
-        return notation.telling(op, found, known)
+        return notation.telling(found, known)
 
     def _wrong(self, place: int, problem: str) -> CellError:
         return CellError(f"cell graph, node {shown(self.keys[place])}: {problem}")

@@ -1,21 +1,21 @@
 """The normal form of a cell: what runs, what is counted and what has an identity.
 
-Dead code and identities are gone; nested sums and products are one node each; equal leaves, equal
-numbers and equal nodes without learned tensors are merged; nodes, arguments of commutative
-operators and states (h first) stand in canonical order. Two cells have the same identity exactly
-when their normal forms are equal up to names.
+Dead code, identities and attributes of no effect are gone; nested sums and products are one node
+each; equal leaves, equal numbers and equal nodes without learned tensors are merged; nodes,
+arguments of commutative operators and states (h first) stand in canonical order. Two cells have the
+same identity exactly when their normal forms are equal up to names.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
 
 from cellsearch.canonical import Edge, canonical_order
 from cellsearch.errors import CellError
 from cellsearch.graph import Graph, Node, topological_order
 from cellsearch.limits import MAX_ARGUMENTS, MAX_EDGES
 from cellsearch.operators import OPERATORS
+from cellsearch.shapes import HIDDEN, SCALAR, widths
 
 VERSION = "c1"
 """Version of the identity; it stands in front of every id."""
@@ -25,9 +25,9 @@ def normalise(graph: Graph) -> Graph:
     """Return the normal form of a graph.
 
     Raises CellError if a sum or product has more than `MAX_ARGUMENTS` arguments when flattened, or
-    all nodes together have more than `MAX_EDGES`.
+    all nodes together have more than `MAX_EDGES`, or an operator of vectors sees a single number.
     """
-    live = _prune(_without_dead_states(graph))
+    live = _without_idle_attributes(_prune(_without_dead_states(graph)))
     return _in_canonical_order(_prune(_simplify(live)))
 
 
@@ -43,22 +43,13 @@ def identity(normal: Graph) -> str:
     return f"{VERSION}-{hashlib.sha256(chr(10).join(lines).encode()).hexdigest()[:20]}"
 
 
-def _reachable(nodes: tuple[Node, ...], roots: Iterable[int]) -> set[int]:
-    """Return the nodes that the roots depend on within one step, the roots included."""
-    found = set(roots)
-    for index in range(len(nodes) - 1, -1, -1):  # arguments stand before the nodes that use them
-        if index in found:
-            found.update(nodes[index].args)
-    return found
-
-
 def _without_dead_states(graph: Graph) -> Graph:
     """Drop the states other than h that neither h nor the output ever depends on."""
     updates = dict(graph.states)
     live = {"h"}
     roots = {updates["h"]} if graph.output is None else {updates["h"], graph.output}
     while True:
-        reached = _reachable(graph.nodes, roots)
+        reached = graph.reached(roots)
         read = {graph.nodes[i].name for i in reached if graph.nodes[i].op == "state"}
         if read <= live:
             break
@@ -66,6 +57,26 @@ def _without_dead_states(graph: Graph) -> Graph:
         roots |= {updates[name] for name in live}
     states = tuple((name, update) for name, update in graph.states if name in live)
     return Graph(graph.nodes, states, graph.output)
+
+
+def _without_idle_attributes(graph: Graph) -> Graph:
+    """Drop what a node says of learned tensors that it does not have.
+
+    That is how its square matrices begin, of a linear that sees x alone and so has none; where a
+    bias begins, if there is none; and that one number scales all features of what is one number.
+    """
+    found = widths(graph)
+    nodes: list[Node] = []
+    for node in graph.nodes:
+        seen = {found[arg] for arg in node.args}
+        idle = {
+            "init": node.op == "linear" and HIDDEN not in seen,
+            "bias_init": node.op == "linear" and not node.attribute("bias", True),
+            "scalar": node.op == "scale" and seen == {SCALAR},
+        }
+        attributes = tuple(pair for pair in node.attributes if not idle.get(pair[0]))
+        nodes.append(Node(node.op, node.args, attributes, node.name, node.tensors))
+    return Graph(tuple(nodes), graph.states, graph.output)
 
 
 def _simplify(graph: Graph) -> Graph:
@@ -123,7 +134,7 @@ def _simplify(graph: Graph) -> Graph:
 
 def _prune(graph: Graph) -> Graph:
     """Drop the nodes that no result depends on."""
-    kept = sorted(_reachable(graph.nodes, graph.results))
+    kept = sorted(graph.reached(graph.results))
     return _reordered(graph, kept)
 
 

@@ -276,21 +276,15 @@ def _attributes(tree: ast.Call, op: str, where: str) -> Attributes:
         if name in found:
             raise CellError(f"{where}: {op} has two arguments {name!r}")
         found[name] = _attribute(argument.value, defaults[name], f"{where}: {op}: {name}")
-    return telling(op, found, defaults)
+    return telling(found, defaults)
 
 
 def telling(
-    op: str,
     found: Mapping[str, bool | float | str],
     defaults: Mapping[str, bool | float | str],
 ) -> Attributes:
     """Return the attributes of a node that differ from the operator's defaults, sorted by name."""
-    unbiased = op == "linear" and found.get("bias") is False  # where a bias begins says nothing
-    return tuple(
-        (name, value)
-        for name, value in sorted(found.items())
-        if value != defaults[name] and not (unbiased and name == "bias_init")
-    )
+    return tuple(item for item in sorted(found.items()) if item[1] != defaults[item[0]])
 
 
 def _plain_number(tree: ast.expr) -> tuple[float, object] | None:

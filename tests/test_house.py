@@ -94,8 +94,9 @@ def test_strategies_import_neither_torch_nor_ray() -> None:
 LAYERS = [
     {"errors", "files", "seeds", "resources", "statistics", "plugins"},
     {"operators", "graph", "limits", "canonical"},
-    {"normal", "notation", "numpy_math"},
-    {"analysis", "numpy_step", "printing", "recipe", "shapes", "multigraph"},
+    {"notation", "numpy_math", "shapes"},
+    {"normal", "numpy_step", "printing", "recipe", "multigraph"},
+    {"analysis"},
     {"cell"},
     {"known", "zoo", "space", "strategies", "tasks", "lowering", "shell", "network"},
     {"backends", "layers", "width", "model", "export", "inspection"},

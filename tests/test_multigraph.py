@@ -264,7 +264,7 @@ def test_attributes_may_say_the_default_and_numbers_be_of_any_kind_of_float() ->
             "past": {"op": "state", "name": "h", "attributes": {"start": 0}},
             "again": {"op": "state", "name": "h", "attributes": None},
             "u": {"op": "linear", "name": None, "attributes": {"bias": True, "bias_init": 0}},
-            "v": {"op": "linear", "attributes": {"bias": False, "bias_init": 1}},
+            "v": {"op": "linear", "attributes": {"bias": False, "bias_init": 0.0}},
             "w": {"op": "scale", "attributes": {"init": np.float64(0.5)}},
         },
         [("in", "u", 0), ("past", "u", 1), ("u", "v", 0), ("again", "v", 1), ("v", "w", 0)],

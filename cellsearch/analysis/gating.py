@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from cellsearch.analysis.intervals import Interval
 from cellsearch.analysis.updates import Updates
-from cellsearch.graph import Graph, Node
+from cellsearch.graph import Graph
 
 ROUNDING = 1e-6
 """By how much a value may leave 0..1, or -1..1, and still count as within."""
@@ -119,11 +119,11 @@ class Products:
     def _complemented(self, index: int) -> int | None:
         """Return the value that a node is 1 minus, if it is that."""
         node = self.nodes[index]
-        if node.op == "sub" and _is_one(self.nodes[node.args[0]]):
+        if node.op == "sub" and self.nodes[node.args[0]].is_number(1.0):
             return node.args[1]
         if node.op == "add" and len(node.args) == 2:
             for one, other in (node.args, node.args[::-1]):
-                if _is_one(self.nodes[one]) and self.nodes[other].op == "neg":
+                if self.nodes[one].is_number(1.0) and self.nodes[other].op == "neg":
                     return self.nodes[other].args[0]
         return None
 
@@ -143,7 +143,3 @@ class Products:
                 Selection(at, selector, old, not turned),
             ]
         return found
-
-
-def _is_one(node: Node) -> bool:
-    return node.op == "number" and node.attribute("value", 0.0) == 1.0

@@ -34,11 +34,7 @@ def plain(graph: Graph) -> Graph:
 def _complement(nodes: list[Node], gate: int) -> int:
     """Return the index of 1 - gate, added to the nodes unless the gate itself is 1 - a value."""
     node = nodes[gate]
-    if node.op == "sub" and _is_one(nodes[node.args[0]]):
+    if node.op == "sub" and nodes[node.args[0]].is_number(1.0):
         return node.args[1]
     nodes += [_ONE, Node("sub", (len(nodes), gate))]
     return len(nodes) - 1
-
-
-def _is_one(node: Node) -> bool:
-    return node.op == _ONE.op and node.attributes == _ONE.attributes

@@ -18,10 +18,7 @@ def written(cell: Cell) -> Graph:
     graph = cell.structure
     live = set(cell.states)
     states = tuple((name, update) for name, update in graph.states if name in live)
-    reached = set(Graph(graph.nodes, states, graph.output).results)
-    for index in reversed(range(len(graph.nodes))):  # arguments stand before their users
-        if index in reached:
-            reached.update(graph.nodes[index].args)
+    reached = graph.reached(Graph(graph.nodes, states, graph.output).results)
     new = {old: index for index, old in enumerate(sorted(reached))}
     nodes = []
     for old in new:

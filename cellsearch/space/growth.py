@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
@@ -66,27 +66,20 @@ def grow(
 
 def tidy(graph: nx.MultiDiGraph) -> nx.MultiDiGraph:
     """Drop from a cell's graph, in place, what h never depends on: nodes and carried states."""
+    import networkx as nx
+
     updates: dict[str, Hashable] = graph.graph["states"]
-    live, reached = {"h"}, _reached(graph, [updates["h"]])
+    live, reached = {"h"}, {updates["h"]} | nx.ancestors(graph, updates["h"])
     while (
         read := {data["name"] for key in reached if (data := graph.nodes[key])["op"] == "state"}
         - live
     ):
         live |= read
-        reached |= _reached(graph, [updates[name] for name in sorted(read)])
+        for update in (updates[name] for name in read):
+            reached |= {update} | nx.ancestors(graph, update)
     graph.graph["states"] = {name: key for name, key in updates.items() if name in live}
     graph.remove_nodes_from([key for key in graph if key not in reached])
     return graph
-
-
-def _reached(graph: nx.MultiDiGraph, roots: Iterable[Hashable]) -> set[Hashable]:
-    """Return the roots and all that they depend on within one step."""
-    found, waiting = set(roots), list(roots)
-    while waiting:
-        new = [key for key in graph.pred[waiting.pop()] if key not in found]
-        found.update(new)
-        waiting.extend(new)
-    return found
 
 
 def draw_attributes(
@@ -101,7 +94,7 @@ def draw_attributes(
     return chosen
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Value:
     """A value that operators may see: a leaf or the result of an operator."""
 
@@ -112,6 +105,7 @@ class Value:
     bounds: tuple[float, float] = (-1.0, 1.0)  # states are taken to stay there
     depth: int = 0
     raw: bool = False  # a linear, or a sum or product of some: in need of an activation
+    carried: frozenset[str] = frozenset()  # states that it sees without a linear between
     zero: bool = False  # whether it is zero as long as the states are
     sign: int = UNKNOWN  # see `rules.sign`
     uses: int = 0
@@ -132,7 +126,9 @@ class Growth:
     def __init__(self, space: Space, rng: random.Random, states: Sequence[str]) -> None:
         self.space, self.rng, self.states = space, rng, states
         self.x = Value("x")
-        self.values = [Value("state", name, zero=True) for name in states]  # all but x
+        self.values = [  # all but x
+            Value("state", name, carried=frozenset({name}), zero=True) for name in states
+        ]
         self.rows = [OPERATORS[name] for name in space.operators]
         self.unary = sum(row.arity == (1, 1) for row in self.rows)
         rules = (RULES[name] for name in space.rules)
@@ -229,7 +225,9 @@ class Growth:
         zeros = [arg.zero for arg in args]
         if row.kind == "linear":
             value.raw, value.zero = True, all(zeros)
-        elif row.arity == (1, 1):
+            return value
+        value.carried = frozenset().union(*(arg.carried for arg in args))
+        if row.arity == (1, 1):
             value.zero = zeros[0] and not value.is_gate
         else:
             value.raw = _is_open(value.bounds) or any(arg.raw for arg in args)
@@ -346,20 +344,13 @@ class Growth:
         if value.op == "linear":
             return 0.02
         weight = 1.0 if value.uses else 1000.0
-        weight *= 8.0 if _carries(value, state) else 1.0
+        weight *= 8.0 if state in value.carried else 1.0
         return weight * (0.3 if value.is_gate or value.raw or value.zero else 1.0)
 
     def _pick(self, items: list[Item], weights: list[float]) -> Item:
         if self.heed < 1:
             weights = [weight**self.heed for weight in weights]
         return self.rng.choices(items, weights)[0]
-
-
-def _carries(value: Value, state: str) -> bool:
-    """Return whether a value sees a state at t-1 without a linear between."""
-    if value.op == "linear":
-        return False
-    return value.name == state or any(_carries(arg, state) for arg in value.args)
 
 
 def _is_gate(bounds: tuple[float, float]) -> bool:

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
     from cellsearch.space import Space
 
-NEEDED = ("linear", "blend", "sigmoid", "tanh")
-"""Operators of the first node."""
 PUBLISHED = 8
 """Nodes of a cell in the published searches of DARTS; a draw rarely has more."""
 
@@ -75,6 +73,11 @@ def grow(space: Space, size: int, rng: random.Random) -> nx.MultiDiGraph:
     functions = activations(space)
     nodes = tuple((rng.choice(functions), rng.randrange(node)) for node in range(1, size + 1))
     return write(Highway(nodes, rng.choice(("all", "loose"))))
+
+
+def smallest() -> nx.MultiDiGraph:
+    """Return the graph of the cell with one node after s_0, and no activation in that."""
+    return write(Highway((("identity", 0),), "all"))
 
 
 def activations(space: Space) -> list[str]:

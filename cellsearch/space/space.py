@@ -202,9 +202,12 @@ def read_space(data: Mapping[str, Any], *, name: str, where: str) -> Space:
     )
     if "linear" not in space.operators:
         raise SpaceError(f"{where}: operators: linear is missing; nothing else may see x")
-    missing = [op for op in highway.NEEDED if op not in space.operators]
-    if space.shape == "highway" and missing:
-        raise SpaceError(f"{where}: operators: {missing[0]} is missing; a highway needs it")
+    if space.shape == "highway":
+        reason = space.contains(Cell.from_graph(highway.smallest()))
+        if reason is not None:
+            raise SpaceError(
+                f"{where}: shape: no highway cell is inside; the smallest is not because {reason}"
+            )
     for seed in space.seeds:
         reason = space.contains(zoo[seed])
         if reason is not None:

@@ -23,7 +23,7 @@ COSTS = {  # a cell, the cell that comes of it, what that costs
     "another function": ("h = tanh(linear(x, h_prev))", "h = relu(linear(x, h_prev))", 2),
     "another sum": ("h = linear(x) + h_prev", "h = linear(x) * h_prev", 2),
     "an attribute": ("h = linear(x, h_prev)", "h = linear(x, h_prev, bias_init=1)", 1),
-    "two attributes": ("h = linear(x)", "h = linear(x, bias=False, init='orthogonal')", 2),
+    "two attributes": ("h = linear(h_prev)", "h = linear(h_prev, bias=False, init='identity')", 2),
     "a number": ("h = 2 * x * h_prev", "h = 3 * x * h_prev", 1),
     "a start": ("h = linear(x, h_prev)", "h_prev = 1\nh = linear(x, h_prev)", 1),
     "an argument": ("h = linear(x)", "h = linear(x, h_prev)", 3),  # the leaf comes with it

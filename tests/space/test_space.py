@@ -6,6 +6,7 @@ import json
 import random
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import networkx as nx
 import pytest
@@ -128,10 +129,23 @@ def test_a_draw_beyond_the_size_of_any_cell_is_drawn_again() -> None:
         assert space.contains(space.draw(generator(0))) is None
 
 
-def test_a_highway_needs_the_operators_of_its_first_node() -> None:
-    data = {"shape": "highway", "operators": ["linear", "tanh", "sigmoid"]}
-    with pytest.raises(SpaceError, match="blend is missing; a highway needs it"):
-        read_space(data, name="s", where="s.toml")
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        ({"operators": ["linear", "tanh", "sigmoid"]}, "it uses blend, which is not among"),
+        ({"attributes": {}}, "it uses linear with bias=False, which is not allowed"),
+        ({"limits": {"nodes": 5}}, "it has 9 nodes; at most 5 are allowed"),
+    ],
+)
+def test_a_highway_space_holds_the_smallest_highway_cell(data: dict[str, Any], why: str) -> None:
+    fitting = {
+        "shape": "highway",
+        "operators": ["linear", "tanh", "sigmoid", "blend"],
+        "attributes": {"linear": {"bias": [False]}},
+    }
+    assert read_space(fitting, name="s", where="s.toml").shape == "highway"
+    with pytest.raises(SpaceError, match=f"no highway cell is inside.*because {why}"):
+        read_space({**fitting, **data}, name="s", where="s.toml")
 
 
 def test_what_is_no_cell_is_refused_in_words() -> None:
