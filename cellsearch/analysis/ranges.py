@@ -3,8 +3,8 @@
 Ranges are sound: at every step of a sequence, for all inputs and all learned tensors, a value that
 is a number is within its range, up to the rounding of floating-point arithmetic, as long as the
 states began where the cell says (at zero, unless it says otherwise) and nothing was divided by zero
-on the way. They are not always the tightest: values are bounded one by one, so that of c / n, say,
-where both grow alike, nothing is known.
+on the way. What cancels out in sums and products is seen (`polynomials`); apart from that, values
+are bounded one by one, so that of c / n, say, where both grow alike, nothing is known.
 """
 
 from __future__ import annotations

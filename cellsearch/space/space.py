@@ -113,7 +113,7 @@ class Space:
             why = reason.removesuffix(".")
         raise SpaceError(
             f"space {self.name}: {MAX_TRIES} draws gave no cell inside it, the last one because"
-            f" {why}; allow more nodes, depth or products, or more operators"
+            f" {why}; allow what that says, or more operators, nodes, depth or products"
         )
 
     def contains(self, cell: Cell) -> str | None:
