@@ -54,8 +54,8 @@ class Space:
     Beside the limits below, some rules hold in every space: x enters nothing but linears; a linear
     sees x, states and values of other operators, not another linear directly; no operator sees
     the same value twice; h depends on x and on a carried state; every state learns of x sooner or
-    later, begins at zero and leaves it, and differs from the others, as can be seen when the cell is
-    run (see `reaction`); the output is h.
+    later, begins at zero and leaves it, and differs from the others, which is looked at in the
+    graph and when the cell is run (see `reaction`); the output is h.
 
     Attributes:
         name: the name of the space's file, without its ending.
