@@ -15,7 +15,7 @@ from cellsearch import limits, multigraph, notation, printing, shapes
 from cellsearch import normal as normal_form
 from cellsearch import recipe as recipe_form
 from cellsearch.analysis import recurrence
-from cellsearch.errors import CellError
+from cellsearch.errors import CellError, shown
 from cellsearch.graph import Graph, Node
 
 
@@ -37,6 +37,10 @@ class Cell:
 
         Raises CellError that names the line, what was found there and what was expected.
         """
+        if not isinstance(text, str):
+            raise CellError(
+                f"cell: expected a text, found {shown(text)}; a file is read with Cell.read(path)"
+            )
         structure = notation.parse(text)
         cell = cls(text.strip("\n") + "\n", structure)
         shapes.widths(cell.normal)
@@ -51,9 +55,9 @@ class Cell:
         try:
             with Path(path).open("rb") as file:
                 data = file.read(limits.MAX_TEXT + 1)
-            if len(data) > limits.MAX_TEXT:
-                raise CellError(limits.TOO_LONG)
-            if Path(path).suffix.lower() == ".json":
+            recipe = Path(path).suffix.lower() == ".json"
+            limits.check_size(data, "recipe" if recipe else "cell")
+            if recipe:
                 return cls.from_recipe(data)
             # Windows editors put a mark in front of the text and two characters behind each line.
             return cls.parse(data.decode("utf-8-sig").replace("\r\n", "\n"))
@@ -137,8 +141,8 @@ class Cell:
     def parameters(self, input_size: int, hidden_size: int) -> int:
         """Return the number of learned numbers of one layer in one direction.
 
-        Raises CellError if x enters elementwise operators and the sizes differ, or if a size is
-        less than 1.
+        Raises CellError if x enters elementwise operators and the sizes differ, or if a size is no
+        whole number of at least 1.
         """
         shapes.widths(self.normal, input_size, hidden_size)
         tensors = shapes.learned_tensors(self.normal)

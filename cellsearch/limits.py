@@ -14,7 +14,7 @@ from cellsearch.errors import CellError, quoted
 
 MAX_TEXT = 64 * 1024
 """Longest cell text or recipe, in bytes."""
-TOO_LONG = f"cell: the text is longer than {MAX_TEXT // 1024} KiB, the most that is read"
+TOO_LONG = f"the text is longer than {MAX_TEXT // 1024} KiB, the most that is read"
 """What is said of a longer one."""
 MAX_NODES = 512
 """Most nodes that a text or a recipe may spell out."""
@@ -35,6 +35,9 @@ MAX_DIGITS = 512
 MAX_RECIPE_DEPTH = 3
 """Deepest nesting of a recipe's JSON: the nodes, a node, its inputs."""
 
+EXPECTED = "a name, a number, + - * / or an operator such as tanh(...)"
+"""What may stand in an expression."""
+
 _TOKEN = re.compile(
     r"[ \t]+"
     r"|(?P<name>[A-Za-z_][A-Za-z0-9_]*)"
@@ -47,11 +50,11 @@ _TOKEN = re.compile(
 _CONSTANTS = ("True", "False", "None")
 
 
-def check_size(text: str | bytes) -> None:
-    """Raise CellError if a text is longer than `MAX_TEXT` bytes."""
+def check_size(text: str | bytes, what: str) -> None:
+    """Raise CellError if a text, of a cell or a recipe, is longer than `MAX_TEXT` bytes."""
     long = len(text) > MAX_TEXT
     if long or (isinstance(text, str) and len(text.encode("utf-8", "replace")) > MAX_TEXT):
-        raise CellError(TOO_LONG)
+        raise CellError(f"{what}: {TOO_LONG}")
 
 
 def check_code(lines: list[str]) -> None:
@@ -93,7 +96,9 @@ def _tokens(line: str, where: str) -> Iterator[tuple[str, str]]:
     while position < len(line):
         match = _TOKEN.match(line, position)
         if match is None:
-            raise CellError(f"{where}: unexpected character {line[position]!r}")
+            found = line[position]
+            expected = "one statement a line" if found == ";" else EXPECTED
+            raise CellError(f"{where}: unexpected character {found!r}; expected {expected}")
         position, kind, token = match.end(), match.lastgroup, match[0]
         if kind == "number":
             after = line[position : position + 1]

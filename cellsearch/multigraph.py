@@ -7,6 +7,7 @@ A node has `op`, `name` and `attributes`; an edge's key is the slot of the argum
 
 from __future__ import annotations
 
+import difflib
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
@@ -14,7 +15,7 @@ from contextlib import suppress
 import networkx as nx
 
 from cellsearch import limits, notation
-from cellsearch.errors import CellError, nearest, shown
+from cellsearch.errors import CellError, nearest, quoted, shown
 from cellsearch.graph import Attributes, Graph, Node, order_of_computation
 from cellsearch.operators import INITIALISATIONS, LEAVES, OPERATORS, PARAMETER_ATTRIBUTES
 
@@ -23,6 +24,8 @@ _OF_LEAVES: Mapping[str, Mapping[str, bool | float | str]] = {
     "state": {"start": 0.0},
     "parameter": PARAMETER_ATTRIBUTES,
 }
+_KEYS = ("op", "name", "attributes")  # of a node
+_ROLES = ("states", "output")  # of the graph
 _MAX_PARTS = 100  # of an update's key, which is looked up: a tuple is hashed with all it holds
 _MAX_NAME = 65  # a longer name is as wrong as its first 65 characters
 
@@ -53,6 +56,13 @@ def read(graph: object) -> Graph:
     if graph.number_of_edges() > limits.MAX_EDGES:
         raise CellError(f"cell graph: more than {limits.MAX_EDGES} edges")
     roles = graph.graph if isinstance(graph.graph, Mapping) else {}
+    for key in roles:  # others are free, but for what one of these is meant by
+        close = difflib.get_close_matches(key[:80], _ROLES, 1, 0.8) if isinstance(key, str) else []
+        if close and key not in _ROLES:
+            raise CellError(
+                f"cell graph: graph.graph has {quoted(key)}; expected {' or '.join(_ROLES)} "
+                f"(did you mean {close[0]!r}?)"
+            )
     states = roles.get("states", {})
     if not isinstance(states, Mapping):
         raise CellError(
@@ -92,22 +102,21 @@ class _Reader:
             problem = _no_state(name)
             if problem is not None:
                 raise CellError(f"cell graph, states: {problem}")
-            updates[str(name)] = index[self._update(str(name), key)]
+            updates[str(name)] = index[self._place(key, f"{name} is updated by")]
         if "h" not in updates:
             raise CellError("cell graph: graph.graph['states'] has no 'h'; every cell carries h")
-        result = None if output is None else index[self._update("output", output)]
+        result = None if output is None else index[self._place(output, "output is")]
         return Graph(nodes, tuple(updates.items()), result)
 
-    def _update(self, name: str, key: object) -> int:
-        """Return the place of the node that updates a state or is the output."""
+    def _place(self, key: object, what: str) -> int:
+        """Return the place of the node that updates a state or is the output, as `what` says."""
         place = None
         if _is_small(key):
             with suppress(TypeError):  # it may have no hash
                 place = self.places.get(key)
         if place is None:
             raise CellError(
-                f"cell graph: {name} is updated by {shown(key)}, which is not a node; "
-                "expected the key of a node"
+                f"cell graph: {what} {shown(key)}, which is not a node; expected the key of a node"
             )
         return place
 
@@ -118,6 +127,7 @@ class _Reader:
             raise self._wrong(
                 place, f"unknown operator {shown(op)}{hint}; expected its name, such as 'tanh'"
             )
+        self._check_keys(place, op)
         if not isinstance(name, str | None):
             raise self._wrong(place, f"its name is {shown(name)}; expected a text, '' for none")
         name = (name or "")[:_MAX_NAME]
@@ -126,6 +136,16 @@ class _Reader:
             raise self._wrong(place, problem)
         args = tuple(index[arg] for arg in self._arguments(place, op))
         return Node(op, args, self._attributes(place, op), name)
+
+    def _check_keys(self, place: int, op: str) -> None:
+        for key in self.data[place]:
+            if key not in _KEYS:
+                hint = nearest(key, _KEYS) if isinstance(key, str) else ""
+                if key in _attributes_of(op):
+                    hint = f", an attribute of {op} that belongs into its attributes"
+                raise self._wrong(
+                    place, f"unknown key {shown(key)}{hint}; expected {', '.join(_KEYS)}"
+                )
 
     def _arguments(self, place: int, op: str) -> list[int]:
         """Return the places of a node's arguments, in the order of their slots."""
@@ -149,7 +169,7 @@ class _Reader:
 
     def _attributes(self, place: int, op: str) -> Attributes:
         """Check a node's attributes against the operator's."""
-        known = _OF_LEAVES.get(op, {}) if op in LEAVES else OPERATORS[op].attributes
+        known = _attributes_of(op)
         given = self.data[place].get("attributes")
         if not isinstance(given, Mapping | None):
             raise self._wrong(
@@ -175,6 +195,10 @@ class _Reader:
         return CellError(f"cell graph, node {shown(self.keys[place])}: {problem}")
 
 
+def _attributes_of(op: str) -> Mapping[str, bool | float | str]:
+    return _OF_LEAVES.get(op, {}) if op in LEAVES else OPERATORS[op].attributes
+
+
 def _is_small(key: object) -> bool:
     """Tell whether a key, looked into, has few parts; a tuple may hold itself many times over."""
     parts = [key]
@@ -190,7 +214,7 @@ def _no_state(name: object) -> str | None:
     """Return why a state cannot have this name, or None if it can."""
     if not isinstance(name, str):
         return f"{shown(name)} cannot be a state's name; expected a text"
-    reason = "it is the output's" if name == "output" else notation.check_name(name)
+    reason = notation.check_state(name)
     return reason and f"{shown(name)} cannot be a state's name: {reason}"
 
 

@@ -43,13 +43,21 @@ def check_name(name: str) -> str | None:
     return None
 
 
+def check_state(name: str) -> str | None:
+    """Return why a state cannot have this name, or None if it can."""
+    state = name.removesuffix("_prev")
+    if state != name and check_name(state) is None:
+        return f"it is the value of {state} at t-1; write {state!r}"
+    return "it is the output's" if name == "output" else check_name(name)
+
+
 def parse(text: str) -> Graph:
     """Return the graph that a text says.
 
     Raises CellError with the line, what was found there and what was expected. That the text keeps
     within the `limits` on its size, nesting and number of parts is checked before it is parsed.
     """
-    limits.check_size(text)
+    limits.check_size(text, "cell")
     lines = [line.partition("#")[0] for line in text.split("\n")]
     limits.check_code(lines)
     try:
@@ -74,11 +82,19 @@ class _Reader:
         self.leaves: dict[str, int] = {}  # "x" and the *_prev that were read, in that order
         self.starts: dict[str, float] = {}  # of the *_prev, where it was said
         self.owners: set[str] = set()  # names under which learned tensors are kept
+        self.assigned: set[str] = set()  # anywhere in the text
         self.appearance: list[str] = []
         self.statement = ""
         self.count = 0  # owners of learned tensors in this statement
 
     def read(self, module: ast.Module) -> Graph:
+        self.assigned = {
+            target.id
+            for statement in module.body
+            if isinstance(statement, ast.Assign)
+            for target in statement.targets
+            if isinstance(target, ast.Name)
+        }
         for statement in module.body:
             self._statement(statement)
         previous = [name.removesuffix("_prev") for name in self.leaves if name != "x"]
@@ -185,9 +201,7 @@ class _Reader:
             return self._call(tree, tree.func.id, where, depth)
         power = isinstance(tree, ast.BinOp) and isinstance(tree.op, ast.Pow)
         found = "unexpected '**', for a square say square(...); " if power else ""
-        raise CellError(
-            f"{where}: {found}expected a name, a number, + - * / or an operator such as tanh(...)"
-        )
+        raise CellError(f"{where}: {found}expected {limits.EXPECTED}")
 
     def _name(self, name: str, where: str) -> int:
         if name in self.names:
@@ -204,10 +218,11 @@ class _Reader:
                     Node("x") if name == "x" else Node("state", (), attributes, state)
                 )
             return self.leaves[name]
-        known = [*self.names, "x", "h_prev"]
+        later = name in self.assigned and name != self.statement
+        hint = "" if later else nearest(name, [*self.names, "x", "h_prev"])
         raise CellError(
-            f"{where}: {quoted(name)} is used before it is assigned{nearest(name, known)}; "
-            f"for its value at t-1 write {quoted(name + '_prev')}"
+            f"{where}: {quoted(name)} is used before it is assigned{hint}; for its value at t-1 "
+            f"write {quoted(name + '_prev')}{', or move its line up' if later else ''}"
         )
 
     def _number(self, value: object, where: str, sign: float = 1.0) -> int:

@@ -45,6 +45,8 @@ _RESERVED = re.compile(r"|x|h_(new|prev)_[0-9]+")  # "": a node without a name
 _KINDS = {
     type(None): "null",
     bool: "true or false",
+    int: "a number",
+    float: "a number",
     str: "a text",
     list: "a list",
     dict: "an object",
@@ -93,7 +95,7 @@ def read(recipe: object) -> Graph:
 def _decoded(recipe: str | bytes) -> object:
     """Decode JSON in which there are no numbers and no name comes twice."""
     try:
-        limits.check_size(recipe)
+        limits.check_size(recipe, "recipe")
         text = recipe if isinstance(recipe, str) else recipe.decode("utf-8-sig")
         limits.check_json(text)
         return json.loads(

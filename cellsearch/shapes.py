@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Integral
 
-from cellsearch.errors import CellError
+from cellsearch.errors import CellError, shown
 from cellsearch.graph import Graph, Node
 from cellsearch.operators import OPERATORS
 
@@ -33,13 +34,15 @@ def widths(graph: Graph, input_size: int | None = None, hidden_size: int = 0) ->
     """Return the width of every node's value: "scalar", "input" or "hidden".
 
     Given sizes, raises CellError if x meets values of another width outside of `linear`, or if a
-    size is less than 1.
+    size is no whole number of at least 1.
     """
     found: list[str] = []
-    if input_size is not None and min(input_size, hidden_size) < 1:
-        raise CellError(
-            f"cell: input_size is {input_size}, hidden_size {hidden_size}; expected at least 1"
-        )
+    if (input_size, hidden_size) != (None, 0):
+        for name, size in (("input_size", input_size), ("hidden_size", hidden_size)):
+            if isinstance(size, bool) or not isinstance(size, Integral) or size < 1:
+                raise CellError(
+                    f"cell: {name} is {shown(size)}; expected a whole number of at least 1"
+                )
     equal = input_size is None or input_size == hidden_size
     for node in graph.nodes:
         found.append(

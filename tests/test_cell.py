@@ -37,6 +37,30 @@ def test_a_cell_tells_its_nodes_states_and_output() -> None:
     assert repr(cell) == f"<Cell {cell.id}: 16 nodes, states h, c>"
 
 
+@pytest.mark.parametrize(
+    ("text", "found"), [(None, "None"), (b"h = x", "<bytes>"), (Path("h.cell"), "<PosixPath>")]
+)
+def test_what_is_no_text_is_refused_in_words(text: object, found: str) -> None:
+    with pytest.raises(CellError, match=f"^cell: expected a text, found {found}; a file is read"):
+        Cell.parse(text)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "found"),
+    [
+        (("a", 3), "input_size is 'a'"),
+        ((None, 3), "input_size is None"),
+        ((3, 2.5), "hidden_size is 2.5"),
+        ((3, True), "hidden_size is True"),
+        ((0, 3), "input_size is 0"),
+    ],
+)
+def test_sizes_are_whole_numbers(sizes: tuple[int, int], found: str) -> None:
+    for count in (Cell.parse(LSTM).parameters, Cell.parse(LSTM).operations):
+        with pytest.raises(CellError, match=f"^cell: {found}; expected a whole number of at"):
+            count(*sizes)
+
+
 def test_a_cell_cannot_be_changed() -> None:
     cell = Cell.parse(LSTM)
     with pytest.raises(AttributeError):

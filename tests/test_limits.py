@@ -81,7 +81,7 @@ def test_a_recipe_beyond_the_limits_reaches_no_parser(text: str | bytes, part: s
 
 
 def test_what_is_just_within_the_limits_passes() -> None:
-    check_size("é" * (MAX_TEXT // 2))
+    check_size("é" * (MAX_TEXT // 2), "cell")
     check_code(["h = " + "(" * MAX_DEPTH + "x" + ")" * MAX_DEPTH] * 20)
     check_code(["h = " + "-" * MAX_SIGNS + "x"] * 2)
     check_code(["h = " + "9" * MAX_DIGITS])

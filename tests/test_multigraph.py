@@ -96,7 +96,7 @@ BAD_GRAPHS: dict[str, tuple[object, str]] = {
     "empty": (nx.MultiDiGraph(), "graph.graph['states'] has no 'h'"),
     "no h": (graph_of(PLAIN, EDGE, states={"c": "u"}), "has no 'h'"),
     "no update": (graph_of(PLAIN, EDGE, states={"h": "away"}), "updated by 'away'"),
-    "no output": (graph_of(PLAIN, EDGE, output="away"), "output is updated by 'away'"),
+    "no output": (graph_of(PLAIN, EDGE, output="away"), "output is 'away', which is not a node"),
     "cycle": (
         graph_of({"u": {"op": "tanh"}, "v": {"op": "sin"}}, [("u", "v", 0), ("v", "u", 0)]),
         "a cycle within one step",
@@ -111,7 +111,7 @@ BAD_GRAPHS: dict[str, tuple[object, str]] = {
     "a list of states": (roles({"states": ["h"]}), "graph.graph['states'] is <list>; expected a"),
     "states as a text": (roles({"states": "h"}), "graph.graph['states'] is 'h'; expected"),
     "an update that is a list": (graph_of(PLAIN, EDGE, states={"h": ["u"]}), "updated by <list>"),
-    "an output that is a set": (graph_of(PLAIN, EDGE, output={"u"}), "output is updated by <set>"),
+    "an output that is a set": (graph_of(PLAIN, EDGE, output={"u"}), "output is <set>, which"),
     "an update by a doubled tuple": (
         graph_of(PLAIN, EDGE, states={"h": DOUBLED}),
         "h is updated by (<tuple>, <tuple>), which is not a node",
@@ -171,6 +171,23 @@ BAD_GRAPHS: dict[str, tuple[object, str]] = {
     "a state with a bad name": (
         graph_of({**PLAIN, "s": {"op": "state", "name": "c\nh = x #"}}, EDGE),
         "cannot be a state's name",
+    ),
+    "a state node called as what it reads": (
+        graph_of({**PLAIN, "s": {"op": "state", "name": "h_prev"}}, EDGE),
+        "'h_prev' cannot be a state's name: it is the value of h at t-1; write 'h'",
+    ),
+    "an attribute beside the attributes": (
+        graph_of({**PLAIN, "u": {"op": "linear", "bias_init": 3.0}}, EDGE),
+        "node 'u': unknown key 'bias_init', an attribute of linear that belongs into its "
+        "attributes; expected op, name, attributes",
+    ),
+    "attributes misspelt": (
+        graph_of({**PLAIN, "u": {"op": "linear", "attribute": {"bias": False}}}, EDGE),
+        "node 'u': unknown key 'attribute' (did you mean 'attributes'?); expected op, name",
+    ),
+    "output misspelt": (
+        graph_of(PLAIN, EDGE, ouput="in"),
+        "graph.graph has 'ouput'; expected states or output (did you mean 'output'?)",
     ),
     "a state that is not updated": (
         graph_of({"u": {"op": "state", "name": "c"}}, []),
@@ -273,6 +290,10 @@ def test_attributes_may_say_the_default_and_numbers_be_of_any_kind_of_float() ->
     cell = Cell.from_graph(graph)
     assert str(cell) == "h = scale(linear(linear(x, h_prev), h_prev, bias=False), init=0.5)\n"
     assert Cell.from_graph(cell.graph) == cell
+
+
+def test_what_a_graph_says_of_itself_beside_is_left_alone() -> None:
+    assert Cell.from_graph(graph_of(PLAIN, EDGE, name="mine", date=2026)).text == "h = tanh(x)\n"
 
 
 def test_nameless_dead_code_of_a_graph_is_left_out_with_the_states_that_only_it_reads() -> None:

@@ -138,7 +138,7 @@ def test_x_by_itself_may_be_of_any_size(text: str) -> None:
 def test_sizes_below_one_are_refused(input_size: int, hidden_size: int) -> None:
     cell = Cell.parse("h = linear(x)")
     for count in (cell.parameters, cell.operations):
-        with pytest.raises(CellError, match="expected at least 1"):
+        with pytest.raises(CellError, match="expected a whole number of at least 1"):
             count(input_size, hidden_size)
 
 
