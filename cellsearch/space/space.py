@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import random
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from cellsearch import resources
 from cellsearch.cell import Cell
-from cellsearch.errors import CellError, SpaceError, nearest
+from cellsearch.errors import CellError, SpaceError, nearest, quoted, shown
 from cellsearch.known import zoo
 from cellsearch.limits import MAX_NODES
-from cellsearch.notation import check_name
+from cellsearch.notation import check_state
 from cellsearch.operators import INITIALISATIONS, OPERATORS
 from cellsearch.space import growth, highway, scans, trees
 from cellsearch.space.membership import judge
@@ -88,10 +89,18 @@ class Space:
     def draw(self, rng: random.Random) -> Cell:
         """Return a cell of the space, grown at random; sizes are spread over what is allowed.
 
+        Args:
+            rng: a generator of the standard library; one with the same seed gives the same cell.
+
         Raises:
+            TypeError: if `rng` is something else, such as a generator of NumPy.
             SpaceError: if a thousand tries gave no cell of the space, as when its limits leave
                 no room for any.
         """
+        if not isinstance(rng, random.Random):
+            raise TypeError(
+                f"expected a random.Random, found {shown(rng)}; say random.Random(seed)"
+            )
         choose_size, grow = _DRAWING[self.shape]
         if self.shape == "graph" and "scan" in self.rules:
             grow = scans.grow
@@ -155,9 +164,17 @@ def load_space(name: str | Path) -> Space:
     Raises:
         SpaceError: with the file and the key, what was expected there, and the nearest valid name.
     """
+    if not isinstance(name, str | os.PathLike):
+        raise TypeError(f"expected the name of a space or its file, found {shown(name)}")
     path = Path(name)
     if path.suffix != ".toml":
         found = resources.find("search_spaces", str(name))
+        if found is None and (path.suffix or path.is_absolute() or os.path.exists(path)):
+            what = "is a folder; " if os.path.isdir(path) else ""
+            raise SpaceError(
+                f"{name}: {what}a space's file ends in .toml; one that comes along is said by its"
+                " name alone"
+            )
         if found is None:
             known = resources.names("search_spaces")
             raise SpaceError(
@@ -189,31 +206,48 @@ def read_space(data: Mapping[str, Any], *, name: str, where: str) -> Space:
     numbers = data.get("numbers", [])
     good = isinstance(numbers, list) and all(_is_number(value) for value in numbers)
     _expect(good, f"{where}: numbers", "a list of finite numbers", numbers)
+    numbers = [float(value) for value in numbers]
+    _check_once(numbers, f"{where}: numbers")
+    operators = _words(data, "operators", OPERATORS, where)
+    if numbers and "sub" not in operators:
+        raise SpaceError(
+            f"{where}: numbers: they stand in sub alone, which is not among the operators; add it "
+            "there or leave numbers out"
+        )
     space = Space(
         name=name,
-        operators=_words(data, "operators", OPERATORS, where),
+        operators=operators,
         shape=shape,
         rules=_words({"rules": [], **data}, "rules", RULES, where),
         states=_states(data, where),
         carry=carry,
-        numbers=tuple(float(value) for value in numbers),
-        attributes=_attributes(data.get("attributes", {}), f"{where}: attributes"),
+        numbers=tuple(numbers),
+        attributes=_attributes(data.get("attributes", {}), operators, f"{where}: attributes"),
         seeds=_words({"seeds": [], **data}, "seeds", zoo, where),
         **limits,
     )
     if "linear" not in space.operators:
         raise SpaceError(f"{where}: operators: linear is missing; nothing else may see x")
     if space.shape == "highway":
-        reason = space.contains(Cell.from_graph(highway.smallest()))
-        if reason is not None:
-            raise SpaceError(
-                f"{where}: shape: no highway cell is inside; the smallest is not because {reason}"
-            )
+        _check_highway(space, where)
     for seed in space.seeds:
         reason = space.contains(zoo[seed])
         if reason is not None:
             raise SpaceError(f"{where}: seeds: {seed} is outside the space: {reason}")
     return space
+
+
+def _check_highway(space: Space, where: str) -> None:
+    if len(space.states) > 1:
+        found = _as_toml(space.states)
+        raise SpaceError(f"{where}: states: a highway cell carries h alone, found {found}")
+    reason = space.contains(Cell.from_graph(highway.smallest()))
+    if reason is not None:
+        raise SpaceError(
+            f"{where}: shape: no highway cell is inside; the smallest is not because "
+            f"{reason.removesuffix('.')}; it takes linear, blend, sigmoid and tanh, "
+            "[attributes.linear] bias = [false], limits of at least 9 nodes, 6 products, depth 6"
+        )
 
 
 def _expect(good: bool, where: str, expected: str, found: object) -> None:
@@ -248,6 +282,12 @@ def _check_keys(table: Mapping[str, Any], known: Collection[str], where: str) ->
             )
 
 
+def _check_once(values: Sequence[Value], where: str) -> None:
+    for index, value in enumerate(values):
+        if value in values[:index]:
+            raise SpaceError(f"{where}: {value!r} stands there twice")
+
+
 def _words(
     data: Mapping[str, Any], key: str, known: Collection[str] | None, where: str
 ) -> tuple[str, ...]:
@@ -255,9 +295,8 @@ def _words(
     words = data.get(key)
     good = isinstance(words, list) and all(isinstance(word, str) for word in words)
     _expect(good, f"{where}: {key}", "a list of names", words)
-    for index, word in enumerate(words := list(words or [])):
-        if word in words[:index]:
-            raise SpaceError(f"{where}: {key}: {word!r} stands there twice")
+    _check_once(words := list(words or []), f"{where}: {key}")
+    for word in words:
         if known is not None and word not in known:
             there = f"there are {', '.join(known)}"
             if known is zoo:  # too many to be named
@@ -270,13 +309,14 @@ def _states(data: Mapping[str, Any], where: str) -> tuple[str, ...]:
     states = _words({"states": ["h"], **data}, "states", None, where)
     _expect(states[:1] == ("h",), f"{where}: states", "h as the first state", states)
     for state in states:
-        if check_name(state) is not None or state == "output":
-            raise SpaceError(f"{where}: states: {state!r} cannot be a state's name")
+        reason = check_state(state)
+        if reason is not None:
+            raise SpaceError(f"{where}: states: {quoted(state)} cannot be a state's name: {reason}")
     return states
 
 
 def _attributes(
-    tables: Mapping[str, Any], where: str
+    tables: Mapping[str, Any], operators: Collection[str], where: str
 ) -> tuple[tuple[str, str, tuple[Value, ...]], ...]:
     _expect(isinstance(tables, dict), where, "a table for each operator", tables)
     owners = {name: row.attributes for name, row in OPERATORS.items() if row.attributes}
@@ -284,6 +324,10 @@ def _attributes(
     found: list[tuple[str, str, tuple[Value, ...]]] = []
     for operator, table in tables.items():
         place = f"{where}.{operator}"
+        if operator not in operators:
+            raise SpaceError(
+                f"{place}: {operator} is not among the operators; add it there or leave this out"
+            )
         _expect(isinstance(table, dict), place, "a table of attributes", table)
         _check_keys(table, owners[operator], place)
         for key, values in table.items():
@@ -296,7 +340,9 @@ def _attributes(
             else:
                 expected, good = "a list of finite numbers", _all(values, _is_number)
             _expect(good, f"{place}.{key}", expected, values)
-            plain = (value if isinstance(default, bool | str) else float(value) for value in values)
+            _expect(values != [], f"{place}.{key}", "at least one value", values)
+            plain = [value if isinstance(default, bool | str) else float(value) for value in values]
+            _check_once(plain, f"{place}.{key}")
             others = tuple(value for value in plain if value != default)
             if others:
                 found.append((operator, key, others))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import networkx as nx
+import numpy as np
 import pytest
 
 from cellsearch import resources
@@ -63,9 +64,12 @@ BAD = {
     GOOD + "shape = []": r"shape: expected one of graph, tree, highway, found \[\]$",
     GOOD + 'carry = "yes"': r"carry: expected true or false, found \"yes\"$",
     GOOD + 'states = ["c", "h"]': r"h as the first state, found \[\"c\", \"h\"\]$",
-    GOOD + 'states = ["h", "x"]': r"states: 'x' cannot be a state's name",
-    GOOD + 'states = ["h", "output"]': r"states: 'output' cannot be a state's name",
+    GOOD + 'states = ["h", "x"]': r"'x' cannot be a state's name: x and names that end in _prev",
+    GOOD + 'states = ["h", "output"]': r"'output' cannot be a state's name: it is the output's$",
+    GOOD + 'states = ["h", "c_prev"]': r"it is the value of c at t-1; write 'c'$",
     GOOD + "numbers = [true]": r"numbers: expected a list of finite numbers, found \[true\]$",
+    GOOD + "numbers = [1.0]": r"numbers: they stand in sub alone, which is not among the operators",
+    GOOD + "numbers = [1.0, 1]": r"numbers: 1.0 stands there twice$",
     GOOD + "numbers = [inf]": r"numbers: expected a list of finite numbers",
     GOOD + 'seeds = ["lsmt"]': r"'lsmt' \(did you mean 'lstm'\?\); `cellsearch list cells`",
     GOOD + 'seeds = ["gru"]': r"seeds: gru is outside the space: it uses",
@@ -82,6 +86,9 @@ BAD = {
     GOOD + "[attributes.linear]\nbais = [true]": r"attributes.linear: unknown key 'bais'.*'bias'",
     GOOD + "[attributes.linear]\nbias = [1]": r"attributes.linear.bias: expected a list of true",
     GOOD + '[attributes.linear]\ninit = ["zero"]': r"expected a list of uniform, orthogonal",
+    GOOD + "[attributes.scale]\ninit = [0.5]": r"attributes.scale: scale is not among the operat",
+    GOOD + "[attributes.linear]\ninit = []": r"attributes.linear.init: expected at least one value",
+    GOOD + "[attributes.linear]\nbias_init = [1, 1.0]": r"bias_init: 1.0 stands there twice$",
     "operators = [": r"not valid TOML",
 }
 
@@ -104,7 +111,7 @@ def test_a_file_of_bytes_is_refused(tmp_path: Path) -> None:
 
 
 def test_attributes_that_leave_no_choice_count_for_nothing() -> None:
-    tables = {"linear": {"bias": [True], "bias_init": [0.0, 1.0]}, "scale": {"scalar": []}}
+    tables = {"linear": {"bias": [True], "bias_init": [0.0, 1.0]}, "scale": {"scalar": [False]}}
     data = {"operators": ["linear", "tanh", "scale"], "attributes": tables}
     space = read_space(data, name="s", where="s.toml")
     assert space.attributes == (("linear", "bias_init", (1.0,)),)
@@ -144,13 +151,33 @@ def test_a_highway_space_holds_the_smallest_highway_cell(data: dict[str, Any], w
         "attributes": {"linear": {"bias": [False]}},
     }
     assert read_space(fitting, name="s", where="s.toml").shape == "highway"
-    with pytest.raises(SpaceError, match=f"no highway cell is inside.*because {why}"):
+    with pytest.raises(SpaceError, match=f"no highway cell is inside.*because {why}.*; it takes"):
         read_space({**fitting, **data}, name="s", where="s.toml")
+    smallest = {"limits": {"nodes": 9, "products": 6, "depth": 6}}
+    assert read_space({**fitting, **smallest}, name="s", where="s.toml").nodes == 9
+    with pytest.raises(SpaceError, match=r's\.toml: states: a highway cell .*found \["h", "c"\]$'):
+        read_space({**fitting, "states": ["h", "c"]}, name="s", where="s.toml")
 
 
 def test_what_is_no_cell_is_refused_in_words() -> None:
     with pytest.raises(TypeError, match="expected a Cell, found 'lstm'"):
         load_space("gated").contains("lstm")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("rng", [None, 3, np.random.default_rng(0)], ids=str)
+def test_only_a_generator_of_the_standard_library_draws(rng: object) -> None:
+    with pytest.raises(TypeError, match=r"expected a random\.Random, found .*random\.Random\(seed"):
+        load_space("minimal").draw(rng)  # type: ignore[arg-type]
+
+
+def test_what_is_no_file_of_a_space_is_refused_in_words(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match="expected the name of a space or its file, found None"):
+        load_space(None)  # type: ignore[arg-type]
+    for path in (tmp_path / "mine.txt", tmp_path / "mine", "mine.txt"):
+        with pytest.raises(SpaceError, match=f"^{path}: a space's file ends in .toml; one that"):
+            load_space(path)
+    with pytest.raises(SpaceError, match=f"^{tmp_path}: is a folder; a space's file ends in"):
+        load_space(tmp_path)
 
 
 def test_unknown_space_names_the_nearest() -> None:
