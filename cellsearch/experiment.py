@@ -25,6 +25,7 @@ from cellsearch.settings import (
     StrategyTable,
     TaskTable,
 )
+from cellsearch.space.space import KEYS, TABLES
 
 # What a resumed run may change: how it is computed and how long, never what it computes.
 MAY_CHANGE = {
@@ -125,6 +126,11 @@ def load_experiment(
         path = _find(source)
         label, folder = str(path), path.resolve().parent
         data = _plain(resources.read_toml(path, ExperimentError), label)
+        if "operators" in data:
+            raise ExperimentError(
+                f"{path}: this is a space, not an experiment; search an experiment in it with "
+                f"--set space.path={path}"
+            )
         if isinstance(data.setdefault("experiment", {}), dict):
             data["experiment"].setdefault("name", path.stem)
     if seed is not None:
@@ -147,6 +153,9 @@ def load_experiment(
 
 
 def _find(source: str | Path) -> Path:
+    if not str(source):
+        there = ", ".join(resources.names("experiments"))
+        raise ExperimentError(f"the experiment's name is empty; expected a file or one of {there}")
     path = Path(source)
     if os.path.isfile(path):  # unlike the methods, False for what cannot be looked at
         return path
@@ -270,6 +279,8 @@ def _explain(error: ValidationError) -> str:
     if kind == "extra_forbidden":
         known = _known_keys(first["loc"][:-1])
         name = str(first["loc"][-1])
+        if first["loc"][0] == "space" and name in (*KEYS, *TABLES):
+            return f"{key}: unknown key; {name} stands in the space's file, which space.path says"
         return f"{key}: unknown key{nearest(name, known)}; known here: {', '.join(known)}"
     if kind == "missing":
         missing = "at least one [[task]]" if key == "task" else "a value"

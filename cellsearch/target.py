@@ -38,6 +38,8 @@ def resolve(text: str, which: str | None = None) -> Target:
 
     ``RUN:which`` is the same in one word. Raises CellSearchError if there is no such thing.
     """
+    if not text:
+        raise CellSearchError("the target's name is empty; expected a folder, a file or a cell")
     path = Path(text)
     if path.is_dir():
         if (path / WEIGHTS_FILE).is_file():

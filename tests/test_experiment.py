@@ -103,6 +103,9 @@ def test_identity_leaves_out_what_may_change() -> None:
 REFUSED = [
     ("evaluation.parametres=1", "evaluation.parametres: unknown key (did you mean 'parameters'?)"),
     ("evaluatoin.steps=1", "evaluatoin: unknown key (did you mean 'evaluation'?)"),
+    ("space.seeds=['gru']", "space.seeds: unknown key; seeds stands in the space's file, which"),
+    ("space.limits.nodes=9", "space.limits: unknown key; limits stands in the space's file"),
+    ("space.pth=x", "space.pth: unknown key (did you mean 'path'?)"),
     ("evaluation.steps=many", 'evaluation.steps: expected a whole number, found "many"'),
     ("evaluation.steps=4.5", "evaluation.steps: expected a whole number, found 4.5"),
     ("evaluation.steps=true", "evaluation.steps: expected a whole number, found true"),
@@ -209,6 +212,17 @@ def test_a_missing_file_tells_what_there_is() -> None:
 def test_a_folder_is_no_experiment(tmp_path: Path) -> None:
     with pytest.raises(ExperimentError, match="is a folder"):
         load_experiment(tmp_path)
+
+
+def test_an_empty_name_is_no_experiment() -> None:
+    with pytest.raises(ExperimentError, match=r"^the experiment's name is empty; expected a file"):
+        load_experiment("")
+
+
+def test_a_space_is_no_experiment(tmp_path: Path) -> None:
+    path = write(tmp_path, 'operators = ["linear", "tanh"]\n')
+    with pytest.raises(ExperimentError, match=r"is a space, not an exp.* --set space.path=/.*mine"):
+        load_experiment(path)
 
 
 @pytest.mark.parametrize(

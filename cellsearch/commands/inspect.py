@@ -32,7 +32,7 @@ def run(options: argparse.Namespace) -> None:
     one_cell = options.cell is not None or options.equations or options.draw is not None
     folder = Path(options.target)
     trained = _training(folder)
-    if folder.is_dir() and not one_cell and trained is None:
+    if options.target and folder.is_dir() and not one_cell and trained is None:
         _inspect_run(folder, options.json)
         return
     target = resolve(options.target, options.cell)

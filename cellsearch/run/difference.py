@@ -17,6 +17,8 @@ def tell(before: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[str, str, s
     for key in _NAMED:
         there, here = _names(before.get(key)), _names(now.get(key))
         if there != here:
+            if key == "space" and {**before[key], "name": ""} == {**now[key], "name": ""}:
+                key = "space, the same contents under another name,"
             return key, there, here
     found = first_difference(before, now)
     return None if found is None else (found[0], _text(found[1]), _text(found[2]))

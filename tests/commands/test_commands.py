@@ -124,6 +124,7 @@ BAD: dict[str, tuple[Callable[[], list[object]], str]] = {
     ),
     "a text of 100 MB": (lambda: ["inspect", write("a.cell", b"#" * 100_000_000)], "64 KiB"),
     "a target that is nothing": (lambda: ["inspect", "lstmm"], "did you mean 'lstm', 's"),
+    "a target without a name": (lambda: ["inspect", ""], "the target's name is empty; expected"),
     "a folder that is no run": (lambda: ["inspect", "."], "expected the folder of a run"),
     "a space as a cell": (
         lambda: ["inspect", write("a.toml", "[limits]\n")],

@@ -96,6 +96,8 @@ def test_a_run_of_another_experiment_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"evaluation\.steps is 100 there and 200 here"):
         run(tmp_path / "run", setup(experiment("evaluation.steps=200")), no_pool)
     with pytest.raises(RunError, match="space is words there and other here"):
+        run(tmp_path / "run", setup(space={"name": "other", "carry": True}), no_pool)
+    with pytest.raises(RunError, match="space, the same contents under another name, is words th"):
         run(tmp_path / "run", setup(space={"name": "other"}), no_pool)
     with pytest.raises(RunError, match="task is echo there and nothing here"):
         run(tmp_path / "run", setup(tasks=[]), no_pool)
