@@ -43,7 +43,7 @@ class Cell:
             )
         structure = notation.parse(text)
         cell = cls(text.strip("\n") + "\n", structure)
-        shapes.widths(cell.normal)
+        shapes.widths(cell.normal)  # the normal form, too, has limits that may be exceeded
         return cell
 
     @classmethod

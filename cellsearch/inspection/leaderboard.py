@@ -240,9 +240,10 @@ def _drawn(data: Mapping[str, Any], shown: int) -> str:
     """Say against how many draws how many proposals of the strategy stand."""
     evaluated = [row for row in data.get("candidates", ()) if _status(row) != "duplicate"]
     drawn = sum(bool(row.get("control")) for row in evaluated)
-    seeds = sum(bool(row.get("seed")) for row in evaluated)
+    begun = [row.get("cell_id") for row in evaluated if row.get("seed")]
+    seeds = len(set(begun))
     best = "the best" if shown == 1 else f"the best {shown}"
-    proposed = f"the strategy proposed {len(evaluated) - drawn - seeds}"
+    proposed = f"the strategy proposed {len(evaluated) - drawn - len(begun)}"
     beside = f", beside {seeds} seed{'' if seeds == 1 else 's'} of the space" if seeds else ""
     return f"random: {best} of {drawn} drawn at random; {proposed}{beside}"
 
@@ -264,7 +265,8 @@ def _known_cells(data: Mapping[str, Any]) -> list[str]:
             lines.append(f"#{index}: the same cell as {baselines[row['cell_id']]}")
     for row in data.get("candidates", ()):
         name = baselines.get(row.get("cell_id"))
-        if name and row.get("seed") and not row.get("replicate") and row.get("index") not in found:
+        again = row.get("replicate") or _status(row) == "duplicate"
+        if name and row.get("seed") and not again and row.get("index") not in found:
             lines.append(f"{name}: also #{row['index']}, a seed of the space; it is listed once")
     return lines
 

@@ -57,8 +57,8 @@ class Candidate:
 
     `parents` are indices of candidates; `control` says that it was drawn at random, beside the
     strategy; `thresholds` are the scores above which its rungs stop it; `original` is the index
-    of the candidate that it duplicates; `seed` names the seed of the space that it is, a known cell
-    that the strategy was given. The seeds follow from the space, so no row holds this.
+    of the candidate that it duplicates; `seed` names the seed of the space whose cell it has, which
+    follows from the space, so that no row holds it.
     """
 
     index: int

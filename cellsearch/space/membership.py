@@ -25,6 +25,7 @@ def judge(space: Space, graph: Graph) -> str | None:
         or _judge_parts(space, graph)
         or _judge_size(space, graph)
         or _judge_flow(space, graph)
+        or judge_reaction(graph)  # last: it takes the longest, and says the least of where
     )
 
 
@@ -111,7 +112,7 @@ def _judge_flow(space: Space, graph: Graph) -> str | None:
         if not space.carry and straight[update]:
             state = min(straight[update])
             return f"{state}_prev reaches {name} without passing through a linear."
-    return judge_reaction(graph)
+    return None
 
 
 def _judge_shape(space: Space, graph: Graph) -> str | None:

@@ -4,6 +4,9 @@ A graph may depend on x and its values not: what it makes of x can cancel out, a
 n + h_prev - n, be multiplied by a gate that is shut where the states begin, or stay below zero in
 front of a relu. So a cell takes a few steps with random weights, on sequences that differ in their
 first steps, and what differs then is looked at.
+
+It is seen to within rounding: what cancels out can come back enlarged, as from sqrt or layer_norm,
+and counts as a reaction then.
 """
 
 from __future__ import annotations
@@ -20,10 +23,12 @@ from cellsearch.shapes import LearnedTensor, learned_tensors
 
 INPUT_SIZE, HIDDEN_SIZE, SEQUENCES = 3, 8, 4
 """Several sequences, and so many features that hardly a relu is shut in all."""
-SEEDS = 3
-"""How many sets of weights are tried before a cell counts as one that does not react."""
+SEEDS = 8
+"""How many sets of matrices are tried before a cell counts as one that does not react."""
 TOLERANCE = 1e-12
-"""Differences count from here on, relative to the largest value computed so far."""
+"""Differences count from here on, relative to the largest value computed so far ..."""
+FAR = 1e-6
+"""... and from here on however large that is."""
 LONGEST = 8
 """Steps at the beginning that may differ; with fewer states, fewer do."""
 
@@ -31,8 +36,9 @@ LONGEST = 8
 def judge_reaction(graph: Graph) -> str | None:
     """Return None if x reaches every state of a normal form, else in one sentence what is amiss.
 
-    Matrices are random, biases and other vectors as before training; one set of matrices that does
-    not find a fault is enough. x may enter linears only, and states begin at zero.
+    Matrices are random, whatever their `init`; biases and other vectors are as before training. One
+    set of matrices that does not find a fault is enough. x may enter linears only, and states begin
+    at zero.
     """
     reason: str | None = None
     for seed in range(SEEDS):
@@ -55,7 +61,7 @@ class _Run:
     @classmethod
     def of(cls, graph: Graph, rng: np.random.Generator) -> _Run:
         changed = min(LONGEST, 1 + len(graph.states))
-        variants, steps = 1 + changed, 2 * changed
+        variants, steps = 1 + changed, 2 * changed + len(graph.states)
         tensors = {tensor.name: _drawn(tensor, rng) for tensor in learned_tensors(graph)}
         x = np.repeat(rng.standard_normal((steps, 1, SEQUENCES, INPUT_SIZE)), variants, axis=1)
         for t, other in enumerate(rng.standard_normal((changed, SEQUENCES, INPUT_SIZE))):
@@ -71,9 +77,9 @@ class _Run:
                 name: np.broadcast_to(values[update], (rows, HIDDEN_SIZE))
                 for name, update in graph.states
             }
-            sizes = [float(np.abs(value).max()) for value in values]
-            largest = max(largest, *(size for size in sizes if np.isfinite(size)))
-            slack.append(TOLERANCE * largest)
+            sizes = np.abs(np.concatenate([np.ravel(value) for value in values]))
+            largest = float(np.max(sizes, where=np.isfinite(sizes), initial=largest))
+            slack.append(min(TOLERANCE * largest, FAR))
             for name, value in states.items():
                 history[name].append(value.reshape(variants, -1))
         return cls({name: np.array(every) for name, every in history.items()}, np.array(slack))

@@ -159,11 +159,12 @@ def test_a_seed_of_the_space_is_no_find_and_is_listed_once() -> None:
         candidate(5, "ok", 0.3, cell_id=lstm, seed="lstm", replicate=1),
         candidate(7, "ok", 0.3, control=True),
         candidate(8, "ok", 0.3),
+        candidate(10, "duplicate", 0.3, cell_id=lstm, seed="lstm"),
     ]
     assert [row.kind for row in standings(data)] == ["seed", "baseline", "random", "found"]
     lines = plain_text(leaderboard(data), 120).splitlines()
     assert lines[-4:] == [
-        "random: the best of 1 drawn at random; the strategy proposed 1, beside 4 seeds of the"
+        "random: the best of 1 drawn at random; the strategy proposed 1, beside 2 seeds of the"
         " space",
         "#1: gru_reset_before, a seed of the space",
         "#9: the same cell as lstm",
