@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from cellsearch.experiment import Experiment
 from cellsearch.model import make_network
 from cellsearch.run.launch import default_folder, outlook
 from cellsearch.run.machine import cpu_count
-from cellsearch.run.setup import prepare
+from cellsearch.run.setup import Setup, first_seeds, nothing_left, prepare
 from cellsearch.tasks import Task, load_task
 from cellsearch.training import Training, one_thread
 from cellsearch.width import fit_hidden_size, model_parameters
@@ -53,6 +54,8 @@ def show_forecast(experiment: Experiment, workers: int | None, run: Path | None 
         f"{setup.space.get('name', experiment.space.source)}, {' or '.join(limits)}, "
         f"{budget.control:.0%} of them drawn at random as control"
     )
+    if setup.space.get("seeds"):
+        out.print(_of_seeds(setup))
     for task in tasks:
         out.print(
             f"task {task.name}: judged in {task.unit}; a {_LOSSES[task.objective]} of "
@@ -60,6 +63,9 @@ def show_forecast(experiment: Experiment, workers: int | None, run: Path | None 
         )
     if there is not None and there.finished:
         return
+    warning = nothing_left(setup)
+    if warning is not None:
+        print(warning, file=sys.stderr)
     table = Table("baseline", *(f"{task.name}: hidden, parameters, ms a step" for task in tasks))
     seconds = []  # of one training step on every task, per baseline
     for name, cell in setup.baselines.items():
@@ -86,6 +92,17 @@ def show_forecast(experiment: Experiment, workers: int | None, run: Path | None 
         f"about {minutes} minute{'s' if minutes != 1 else ''}, more or less by half; finals: "
         f"{final.candidates} cells, the best of the control and {len(seconds)} baselines, "
         f"{final.replicates} times each"
+    )
+
+
+def _of_seeds(setup: Setup) -> str:
+    """Say what becomes of the space's seeds."""
+    strategy, first = setup.experiment.strategy.name, first_seeds(setup)
+    if first:
+        return f"{strategy} begins with {len(first)} of the space's seeds: {', '.join(first)}"
+    return (
+        f"{strategy} does not begin with the space's seeds, {', '.join(setup.space['seeds'])}; "
+        "`cellsearch list strategies` says which does"
     )
 
 

@@ -19,7 +19,7 @@ from cellsearch.run.pool import Pool
 from cellsearch.run.progress import Progress, Watch, nobody
 from cellsearch.run.run import Run, open_run
 from cellsearch.run.schema import Row
-from cellsearch.run.setup import Setup, prepare
+from cellsearch.run.setup import Setup, nothing_left, prepare
 from cellsearch.run.signals import Interrupted, Signals
 from cellsearch.run.store import Store, make_folder
 from cellsearch.tasks import Task
@@ -104,8 +104,12 @@ def search(
                 f"a lag of {4 * workers} keeps them busy (the lag is part of what a run is)"
             )
         )
+    setup = prepare(experiment)
+    warning = nothing_left(setup)
+    if warning is not None:
+        watch(Progress(notice=warning))
     again = _command(source, folder, workers, address, seed, overrides)
-    return execute(prepare(experiment), folder, make_pool, signals, watch=watch, again=again)
+    return execute(setup, folder, make_pool, signals, watch=watch, again=again)
 
 
 def default_folder(experiment: Experiment) -> Path:

@@ -131,6 +131,8 @@ def _beside_chance(
         rival = next((one for one in found if not one.control and not one.seed), None)
         drawn_or_given = f"the best of {drawn} drawn at random" if best.control else _SEED
         origin = f"It is {drawn_or_given}"
+        if not proposed:
+            return f"{origin}; the strategy proposed nothing of its own."
         if rival is None:
             return f"{origin}; of {proposed} that the strategy proposed none came to the final."
         title = f"the best of {proposed} that the strategy proposed, "

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from cellsearch.errors import CellError, ExperimentError, nearest
 from cellsearch.experiment import Experiment
 from cellsearch.run.pool import Job
+from cellsearch.run.records import seed_names
 from cellsearch.seeds import derive
 from cellsearch.strategies.base import Strategy
 
@@ -131,6 +132,33 @@ def prepare(experiment: Experiment) -> Setup:
     (setup.control if experiment.budget.control else setup.strategy)().ask()
     _check_widths(setup, loaded)
     return setup
+
+
+def first_seeds(setup: Setup) -> list[str]:
+    """Return the names of the space's seeds that the strategy proposes first."""
+    names, strategy = seed_names(setup.space), setup.strategy()
+    found: list[str] = []
+    while len(found) < len(names):
+        proposal = strategy.ask()
+        if proposal is None or proposal.cell.id not in names:
+            break
+        found.append(names[proposal.cell.id])
+    return found
+
+
+def nothing_left(setup: Setup) -> str | None:
+    """Return a warning if the strategy cannot propose more than seeds of the space."""
+    budget = setup.experiment.budget
+    if budget.candidates is None:
+        return None
+    drawn = int(budget.candidates * budget.control)
+    left = budget.candidates - drawn
+    if left == 0 or len(first_seeds(setup)) < left:
+        return None
+    return (
+        f"budget.candidates = {budget.candidates} leaves the strategy none to find, beside the "
+        f"draws of the control ({drawn}) and the seeds of the space ({left}); raise it"
+    )
 
 
 def _check_widths(setup: Setup, tasks: Sequence[Task]) -> None:

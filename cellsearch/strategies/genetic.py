@@ -52,7 +52,7 @@ class Individual:
 
 
 class Genetic(Strategy):
-    """Breeds from the best `population` cells told so far, and draws a few anew.
+    """Begins with the space's seeds, breeds from the best cells told so far, draws a few anew.
 
     The first generation is the space's seeds and then draws; nothing else is proposed until all
     its results are there. From then on children are proposed whenever they are asked for. Their

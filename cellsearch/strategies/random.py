@@ -17,7 +17,10 @@ TRIES = 20
 
 
 class Random(Strategy):
-    """Draws cells from the space and learns nothing; a cell that was drawn before is drawn anew."""
+    """Draws cells from the space and learns nothing; the space's seeds have no part in it.
+
+    A cell that was drawn before is drawn anew.
+    """
 
     def __init__(self, space: Space, *, seed: int) -> None:
         self._space = space

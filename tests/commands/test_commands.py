@@ -221,6 +221,22 @@ def test_dry_run_says_what_would_be_done_and_writes_nothing(say: Say, tmp_path: 
     assert files(tmp_path) == before
 
 
+def test_dry_run_and_search_say_what_becomes_of_the_seeds(say: Say) -> None:
+    seeded = ["search", "small.toml", "--set", "space.name=jozefowicz"]
+    seeded += ["--set", "evaluation.parameters=2000"]
+    out = " ".join(say(*seeded, "--dry-run")[1].split())
+    assert "random does not begin with the space's seeds, lstm, gru_reset_before; `cell" in out
+    code, out, error = say(*seeded, "--set", "strategy.name=genetic", "--dry-run")
+    assert code == 0 and "genetic begins with 2 of the space's seeds: lstm, gru_reset_b" in out
+    assert error == ""
+    few = [*seeded, "--set", "strategy.name=genetic", "--set", "budget.candidates=2"]
+    warning = "budget.candidates = 2 leaves the strategy none to find, beside the draws of the con"
+    assert say(*few, "--dry-run")[2].startswith(warning)
+    code, out, error = say(*few, "--workers", "0")
+    assert code == 0 and warning in error
+    assert "the strategy proposed nothing of its own." in " ".join(out.split())
+
+
 def test_dry_run_says_what_becomes_of_a_run_that_is_there(say: Say, tmp_path: Path) -> None:
     say("search", "small.toml", "--workers", "0")
     before = files(tmp_path)

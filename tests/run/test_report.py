@@ -128,6 +128,8 @@ def test_a_seed_of_the_space_is_no_find() -> None:
         ". It is a seed of the space, a known cell that the search begins with; of 8 that the "
         "strategy proposed none came to the final."
     )
+    text = judged(given, given, finalist("gru", 0.3, 0.5), proposed=0)
+    assert text.endswith("begins with; the strategy proposed nothing of its own.")
     own = finalist("candidate-4", 0.3, 0.39)
     drawn = replace(finalist("candidate-5", 0.2, 0.3), control=True)
     text = judged(given, given, drawn, own, finalist("gru", 0.3, 0.5))

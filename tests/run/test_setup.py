@@ -11,7 +11,7 @@ import pytest
 from cellsearch.errors import CellSearchError, ExperimentError, SpaceError
 from cellsearch.experiment import load_experiment
 from cellsearch.run import default_folder, search
-from cellsearch.run.setup import prepare
+from cellsearch.run.setup import first_seeds, nothing_left, prepare
 from cellsearch.space import load_space
 from cellsearch.strategies import load_strategy
 from cellsearch.tasks import Task, load_task
@@ -48,6 +48,26 @@ def test_seeds_of_strategy_and_control_follow_the_experiments() -> None:
             assert proposal is not None
             drawn.add(proposal.cell.id)
     assert len(drawn) == 6
+
+
+@pytest.mark.parametrize(
+    ("overrides", "first", "warned"),
+    [
+        ([], 2, False),
+        (["budget.candidates=4"], 2, False),  # one is the strategy's own
+        (["budget.candidates=4", "budget.control=0.5"], 2, True),
+        (["budget.candidates=1"], 2, True),
+        (["budget={hours=1}"], 2, False),
+        (["strategy={name='random'}", "budget.candidates=1"], 0, False),
+        (["space.name=gated", "budget.candidates=1"], 0, False),
+    ],
+)
+def test_seeds_that_use_up_the_budget_are_warned_of(
+    overrides: list[str], first: int, warned: bool
+) -> None:
+    setup = prepare(load_experiment("quickstart", ["space.name=jozefowicz", *overrides]))
+    assert first_seeds(setup) == ["lstm", "gru_reset_before"][:first]
+    assert (nothing_left(setup) is not None) == warned
 
 
 @pytest.mark.parametrize(
