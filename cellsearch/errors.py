@@ -52,8 +52,10 @@ def nearest(word: str, known: Iterable[str], few: int = 1) -> str:
     """
     looked_at = list(islice(known, 200))
     close = [repr(one) for one in difflib.get_close_matches(word[:80], looked_at, few, 0.5)]
-    names = " or ".join(filter(None, (", ".join(close[:-1]), *close[-1:])))
-    return f" (did you mean {names}?)" if close else ""
+    if not close:
+        return ""
+    first = f"{', '.join(close[:-1])} or " if close[:-1] else ""
+    return f" (did you mean {first}{close[-1]}?)"
 
 
 def quoted(name: str | None) -> str:

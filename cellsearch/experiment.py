@@ -34,7 +34,7 @@ MAY_CHANGE = {
     "evaluation": ("timeout", "memory"),
 }
 
-_EITHER = ("name", "path")  # how a space is said
+_INSTEAD = {"name": "path", "path": "name"}  # of what says a space, the one and the other
 
 _EXPECTED = {
     "int_type": "a whole number",
@@ -228,8 +228,8 @@ def _override(data: dict[str, Any], override: str) -> None:
         if isinstance(place, dict):
             if last:
                 place[part] = _value(text.strip())
-                if where == "space" and part in _EITHER:  # the one in place of the other
-                    place.pop(_EITHER[1 - _EITHER.index(part)], None)
+                if where == "space" and part in _INSTEAD:
+                    place.pop(_INSTEAD[part], None)
             else:
                 place = place.setdefault(part, [] if part == "task" else {})
         elif isinstance(place, list):

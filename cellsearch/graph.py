@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from cellsearch.errors import CellError
@@ -62,6 +62,14 @@ class Graph:
             if index in found:
                 found.update(self.nodes[index].args)
         return found
+
+
+def without_defaults(
+    found: Mapping[str, bool | float | str],
+    defaults: Mapping[str, bool | float | str],
+) -> Attributes:
+    """Return the attributes of a node that differ from the operator's defaults, sorted by name."""
+    return tuple(item for item in sorted(found.items()) if item[1] != defaults[item[0]])
 
 
 def topological_order(args: Sequence[Sequence[int]], rank: Sequence[int]) -> list[int]:

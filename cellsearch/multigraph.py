@@ -8,15 +8,16 @@ A node has `op`, `name` and `attributes`; an edge's key is the slot of the argum
 from __future__ import annotations
 
 import difflib
-import sys
+import math
 from collections.abc import Mapping
 from contextlib import suppress
+from numbers import Integral
 
 import networkx as nx
 
 from cellsearch import limits, notation
 from cellsearch.errors import CellError, nearest, quoted, shown
-from cellsearch.graph import Attributes, Graph, Node, order_of_computation
+from cellsearch.graph import Attributes, Graph, Node, order_of_computation, without_defaults
 from cellsearch.operators import INITIALISATIONS, LEAVES, OPERATORS, PARAMETER_ATTRIBUTES
 
 _OF_LEAVES: Mapping[str, Mapping[str, bool | float | str]] = {
@@ -151,7 +152,8 @@ class _Reader:
         """Return the places of a node's arguments, in the order of their slots."""
         inputs = self.inputs[place]
         slots = dict(inputs)
-        if len(slots) < len(inputs) or any(slot not in slots for slot in range(len(slots))):
+        whole = all(isinstance(slot, Integral) and not isinstance(slot, bool) for slot, _ in inputs)
+        if not whole or len(slots) < len(inputs) or set(slots) != set(range(len(slots))):
             found = [shown(slot) for slot, _ in inputs[:4]] + ["..."] * (len(inputs) > 4)
             raise self._wrong(
                 place,
@@ -189,7 +191,7 @@ class _Reader:
                 raise self._wrong(
                     place, f"{op}: {name}: expected {error}, found {shown(value)}"
                 ) from None
-        return notation.telling(found, known)
+        return without_defaults(found, known)
 
     def _wrong(self, place: int, problem: str) -> CellError:
         return CellError(f"cell graph, node {shown(self.keys[place])}: {problem}")
@@ -215,7 +217,7 @@ def _no_state(name: object) -> str | None:
     if not isinstance(name, str):
         return f"{shown(name)} cannot be a state's name; expected a text"
     reason = notation.check_state(name)
-    return reason and f"{shown(name)} cannot be a state's name: {reason}"
+    return None if reason is None else f"{shown(name)} cannot be a state's name: {reason}"
 
 
 def _like(default: bool | float | str, value: object) -> bool | float | str:
@@ -228,7 +230,9 @@ def _like(default: bool | float | str, value: object) -> bool | float | str:
         if isinstance(value, bool):
             return value
         raise ValueError("True or False")
-    number = None if isinstance(value, bool) else value
-    if isinstance(number, int | float) and abs(number) <= sys.float_info.max:
-        return float(number) + 0.0  # no negative zero
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        with suppress(OverflowError):
+            number = float(value) + 0.0  # no negative zero
+            if math.isfinite(number):
+                return number
     raise ValueError("a finite number")

@@ -15,11 +15,10 @@ import ast
 import keyword
 import math
 import re
-from collections.abc import Mapping
 
 from cellsearch import limits
 from cellsearch.errors import CellError, nearest, quoted
-from cellsearch.graph import Attributes, Graph, Node
+from cellsearch.graph import Attributes, Graph, Node, without_defaults
 from cellsearch.operators import INITIALISATIONS, OPERATORS, PARAMETER_ATTRIBUTES
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}\Z")
@@ -252,7 +251,7 @@ class _Reader:
 
     def _owner(self, where: str) -> str:
         self.count += 1
-        owner = self.statement if self.count == 1 else f"{self.statement}_{self.count}"
+        owner = owner_name(self.statement, self.count)
         if owner in self.owners or (self.count > 1 and owner in self.names):
             raise CellError(
                 f"{where}: the learned tensors of this statement would be named {owner!r}, "
@@ -260,6 +259,11 @@ class _Reader:
             )
         self.owners.add(owner)
         return owner
+
+
+def owner_name(statement: str, count: int) -> str:
+    """Return what the learned tensors of the statement's first, second, ... owner are named by."""
+    return statement if count == 1 else f"{statement}_{count}"
 
 
 def _tensors(
@@ -291,15 +295,7 @@ def _attributes(tree: ast.Call, op: str, where: str) -> Attributes:
         if name in found:
             raise CellError(f"{where}: {op} has two arguments {name!r}")
         found[name] = _attribute(argument.value, defaults[name], f"{where}: {op}: {name}")
-    return telling(found, defaults)
-
-
-def telling(
-    found: Mapping[str, bool | float | str],
-    defaults: Mapping[str, bool | float | str],
-) -> Attributes:
-    """Return the attributes of a node that differ from the operator's defaults, sorted by name."""
-    return tuple(item for item in sorted(found.items()) if item[1] != defaults[item[0]])
+    return without_defaults(found, defaults)
 
 
 def _plain_number(tree: ast.expr) -> tuple[float, object] | None:

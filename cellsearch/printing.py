@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import count
 
 from cellsearch.graph import Graph, Node
-from cellsearch.notation import check_name
+from cellsearch.notation import check_name, owner_name
 from cellsearch.operators import OPERATORS
 
 _LEAVES = ("x", "state", "number")
@@ -166,13 +166,10 @@ class _Printer:
         return names
 
     def _part_owners(self, names: dict[int, str], taken: set[str], wanted: set[str]) -> None:
-        """Give nodes statements where their learned tensors would be named as a statement is.
-
-        The second node of a statement i that owns learned tensors names them i_2, and so on.
-        """
+        """Give nodes statements where their learned tensors would be named as a statement is."""
         parts = list(names)
         for top in parts:
-            count = 0
+            owners = 0
             inside = [top]
             while inside:  # in the order in which the text is parsed
                 index = inside.pop()
@@ -181,12 +178,12 @@ class _Printer:
                     continue
                 row = OPERATORS.get(node.op)
                 if node.op == "parameter" or (row is not None and row.owns_tensors):
-                    if count and f"{names[top]}_{count + 1}" in taken:
+                    if owners and owner_name(names[top], owners + 1) in taken:
                         names[index] = _free_name(node, taken, wanted)
                         taken.add(names[index])
                         parts.append(index)
                         continue
-                    count += 1
+                    owners += 1
                 inside += reversed(node.args)
 
     def _continues(self, node: Node) -> bool:

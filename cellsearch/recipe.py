@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from itertools import count
 
 from cellsearch import limits
-from cellsearch.errors import CellError, nearest, quoted
+from cellsearch.errors import CellError, nearest, quoted, shown
 from cellsearch.graph import Graph, Node, order_of_computation
 from cellsearch.operators import OPERATORS
 
@@ -128,7 +128,7 @@ def _refused(number: str) -> object:
 
 
 def _kind(value: object) -> str:
-    return _KINDS.get(type(value), type(value).__name__)
+    return _KINDS.get(type(value)) or shown(value)
 
 
 def _nodes(recipe: object) -> dict[str, tuple[str, tuple[str, ...]]]:
@@ -156,7 +156,7 @@ def _node(name: str, node: object, where: str) -> tuple[str, tuple[str, ...]]:
     if not isinstance(node, Mapping):
         raise CellError(f"{where}: found {_kind(node)}; {limits.RECIPE}")
     if node.keys() != {"op", "input"}:
-        found = ", ".join(quoted(str(key)) for key in list(node)[:4]) or "neither"
+        found = ", ".join(map(shown, list(node)[:4])) or "neither"
         raise CellError(f"{where}: expected exactly 'op' and 'input', found {found}")
     op, inputs = node["op"], node["input"]
     if not isinstance(op, str) or op not in _OPERATORS:

@@ -64,6 +64,16 @@ def test_a_graph_with_any_keys_becomes_a_cell_that_keeps_its_names() -> None:
     )
 
 
+class Elusive(float):
+    """A number that is small when it is looked at and none when it is taken."""
+
+    def __abs__(self) -> float:
+        return 0.0
+
+    def __float__(self) -> float:
+        return float("nan")
+
+
 class Unshowable:
     def __repr__(self) -> str:
         raise RuntimeError
@@ -166,6 +176,9 @@ BAD_GRAPHS: dict[str, tuple[object, str]] = {
         graph_of({**PLAIN, "v": {"op": "x"}}, [*EDGE, ("v", "u", 0)]),
         "argument slots are [0, 0]; expected each of 0, 1, ... once",
     ),
+    "slots that are no numbers": (
+        graph_of(PLAIN, [("in", "u", False)]), "argument slots are [False]",
+    ),
     "odd slots": (graph_of(PLAIN, [("in", "u", "a"), ("in", "u", 0)]), "argument slots"),
     "a state without a name": (graph_of({"u": {"op": "state"}}, []), "cannot be a state's name"),
     "a state with a bad name": (
@@ -223,6 +236,7 @@ BAD_GRAPHS: dict[str, tuple[object, str]] = {
             ("scale", "scalar", "yes", "expected True or False"),
             ("parameter", "init", "0", "expected a finite number, found '0'"),
             ("number", "value", float("nan"), "expected a finite number"),
+            ("number", "value", Elusive(1.0), "expected a finite number"),
             ("number", "value", 10**5000, "expected a finite number, found <large int>"),
             ("linear", "init", [], "expected one of uniform, orthogonal, identity, found <list>"),
             ("number", "valeu", 1.0, "did you mean 'value'?"),

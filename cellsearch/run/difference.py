@@ -45,7 +45,7 @@ def first_difference(before: Any, now: Any, key: str = "") -> tuple[str, Any, An
 
 def _names(tables: Any) -> str:
     """Return the name of a table, or of each in a list."""
-    listed = tables if isinstance(tables, list) else [tables]
+    listed = tables if isinstance(tables, list) else [tables] if tables else []
     return ", ".join(_text(table.get("name")) for table in listed) or "nothing"
 
 

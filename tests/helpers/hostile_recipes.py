@@ -180,6 +180,24 @@ def _widest(rng: Random) -> object:
     return _either(rng, {**recipe, "h_new_0": _node("activation_tanh", names[-1])})
 
 
+def _doubled() -> dict[object, int]:
+    """A key that would take seconds to be written out."""
+    key: object = ()
+    for _ in range(22):
+        key = (key, key)
+    return {key: 1}
+
+
+DOUBLED = _doubled()  # once: its hash takes a while
+
+
+class Unsayable:
+    def __str__(self) -> str:
+        raise RuntimeError
+
+    __repr__ = __str__
+
+
 def _wrong_objects(rng: Random) -> object:
     """What JSON is never decoded to, and what holds itself."""
     fine = _node("linear", "x")
@@ -188,6 +206,7 @@ def _wrong_objects(rng: Random) -> object:
     loops: list[Any] = []
     loops.append(loops)
     nodes = (
+        *({10**5000: 1}, DOUBLED, {Unsayable(): 1}, type("A\nB", (), {})()),
         *(loop, loops, {1: 2, None: 3}, fine["input"], {"op": {}, "input": ["x"]}),
         *({"op": "linear", "input": inputs} for inputs in ({"x"}, ("x",), ("x", b"x"), {}, loops)),
         *(MANY, _node("linear", "x" * 1_000_000)),
