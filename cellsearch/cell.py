@@ -75,8 +75,8 @@ class Cell:
         """Build a cell from a graph as `graph` returns it; any node keys will do.
 
         Names are kept where they are valid and free. A graph has at most 512 nodes, 512 states and
-        4096 edges. Raises CellError that names the node if there is a cycle, an unknown operator,
-        or arguments that do not fit.
+        4096 edges. Raises CellError that names the node if there is a cycle, an unknown operator
+        or key, or arguments that do not fit.
         """
         return cls.parse(printing.format_graph(multigraph.read(graph)))
 
