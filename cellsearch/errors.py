@@ -82,4 +82,5 @@ def shown(value: object) -> str:
         return repr(value)
     if type(value) is int:
         return repr(value) if abs(value) < 10**20 else "<large int>"
-    return f"<{type(value).__name__[:70]}>"
+    name = type(value).__name__[:70]
+    return f"<{name if name.isprintable() else quoted(name)}>"

@@ -44,8 +44,8 @@ def write(graph: Graph) -> nx.MultiDiGraph:
 def read(graph: object) -> Graph:
     """Return the graph that a networkx graph says; its nodes may have any keys, in any order.
 
-    Raises CellError that names the node if there is a cycle, an unknown operator or key, or what does
-    not fit; first of all if there are more nodes, edges or states than `limits` says.
+    Raises CellError that names the node if there is a cycle, an unknown operator or key, or what
+    does not fit; first of all if there are more nodes, edges or states than `limits` says.
     """
     if not isinstance(graph, nx.MultiDiGraph):
         raise CellError(
