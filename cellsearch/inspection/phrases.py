@@ -195,25 +195,29 @@ class _Telling:
     def _edge(self, edge: Edge) -> Phrase:
         if isinstance(edge, Redirect):
             return self._instead(edge)
+        if edge.user == STEP:
+            return self._result(edge)
         site, op = self.parts.site(edge.user), self.parts.node(edge.user).op
         if isinstance(edge, Move):
             new, old = (self.parts.expression(edge.user, side, site) for side in (1, 0))
             return Phrase(f"{new} for {old}", (site,), 1)
         if isinstance(edge, Attach):
             value = self.parts.value(edge.value, 1)
-            if edge.user == STEP:
-                own = self.parts.expression(edge.value, 1)
-                return Phrase(f"output = {own}", ("output",), 1)
             if op == "mul" and is_new_gate(self.parts, edge.value):
                 product = self.parts.expression(edge.user, 0, site)
                 return Phrase(f"a gate on {product}", (site,), 1)
             words = {"add": f"{value} added in {{}}", "mul": f"a factor {value} in {{}}"}
             return Phrase(words.get(op, f"{{}} seeing {value} too"), (site,), 1)
-        if edge.user == STEP:
-            return Phrase("no output of its own", ("output",), 1)
         value = self.parts.value(edge.value)
         words = {"add": f"no {value} in {{}}", "mul": f"no factor {value} in {{}}"}
         return Phrase(words.get(op, f"{{}} not seeing {value}"), (site,), 1)
+
+    def _result(self, edge: Attach | Detach | Move) -> Phrase:
+        """Say what leaves the step besides, in another place or no more."""
+        if isinstance(edge, Detach):
+            return Phrase("no output of its own", ("output",), 1)
+        site = self.parts.site(STEP, edge.places[1] if isinstance(edge, Move) else edge.place)
+        return Phrase(f"{site} = {self.parts.expression(edge.value, 1, site)}", (site,), 1)
 
     def _rest(self, edges: Sequence[Edge]) -> list[Phrase]:
         """Tell edges between nodes that stay; what a statement sees instead in all places, once."""
@@ -275,7 +279,8 @@ class _Telling:
             here = [phrase for phrase in found if phrase.sites == (site,)]
             edits = sum(phrase.edits for phrase in here)
             text = self._statement(site)
-            if len(here) < 2 or edits < 4 or not text or "..." in text:
+            said = text in [phrase.text for phrase in here]
+            if len(here) < 2 or not (said or edits >= 4) or not text or "..." in text:
                 continue
             found[found.index(here[0])] = Phrase(text, (site,), edits)
             found = [phrase for phrase in found if phrase not in here]

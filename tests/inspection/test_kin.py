@@ -58,6 +58,12 @@ SENTENCES = {
         "gru, with the candidate seeing h_prev too"
     ),
     "h_prev = 1\n" + zoo["gru"].text: "gru, with h beginning at 1",
+    "output = tanh(linear(x, h_prev))\nh = 0.5 * output": (
+        "rnn, with h = 0.5 * tanh(linear(x, h_prev)) and output = tanh(linear(x, h_prev))"
+    ),
+    "h = tanh(linear(x, h_prev))\noutput = 0.5 * h": "rnn, with output = 0.5 * h",
+    "h = maximum(h_prev, tanh(linear(x)))": "rnn, with h = maximum(tanh(linear(x)), h_prev)",
+    "h = tanh(linear(x)) - h_prev": "rnn, with h = tanh(linear(x)) - h_prev",
     changed("rnn", ("tanh(", "sigmoid(linear(x, h_prev)) * tanh(")): "rnn, with a gate on h",
     changed("rnn", ("tanh(", "h_prev + tanh(")): "rnn, with h_prev added in h",
     changed("gru_reset_before", ("n = tanh(", "n = sin("), ("r * h_prev", "h_prev")): (
@@ -200,6 +206,20 @@ def test_cells_of_a_space_are_told_in_one_short_line_each() -> None:
         assert "\n" not in found.sentence and len(found.sentence) < 500
         assert "{" not in found.sentence
         assert bool(found.changes) != found.sentence.startswith("unlike") or not found.edits
+
+
+@pytest.mark.parametrize("name", [name for name in zoo if not zoo[name].has_output])
+def test_a_cell_that_gives_out_what_was_its_h_is_told_in_operators_that_there_are(
+    name: str,
+) -> None:
+    graph = zoo[name].graph
+    update = graph.graph["states"]["h"]
+    graph.add_node("new", op="sigmoid")
+    graph.add_edge(update, "new", key=0)
+    graph.graph |= {"states": {**graph.graph["states"], "h": "new"}, "output": update}
+    found = nearest_known(Cell.from_graph(graph))
+    assert found is not None
+    assert "step" not in found.sentence  # the user of h and of the output, in a path
 
 
 def test_very_large_cells_are_not_compared() -> None:
