@@ -120,15 +120,12 @@ def _told(found: _Candidate, cell: Cell) -> Kin:
         return Kin(name, 0, 0, (), name if same else f"{name}, but for how its blends are written")
     share = cost / (size(found.known) + size(found.cell))
     told = tell(found.known, found.cell, found.path, zoo.terms(name))
-    # What cannot be said in full is counted.
-    full = [(text, count) for text, count in told if "..." not in text]
-    short = len(told) <= FEW_PHRASES and len(full) == len(told)
+    short = len(told) <= FEW_PHRASES and not any("..." in text for text, _ in told)
     if not short and edits > MOST_PHRASES and share > (ALIKE if len(told) > MOST_PHRASES else FAR):
         sentence = f"unlike any known cell (the nearest is {name}, {edits} edits away)"
         return Kin(name, cost, edits, (), sentence)
-    changes = [text for text, _ in full[:MOST_PHRASES]]
-    rest = sum(count for _, count in told) - sum(count for _, count in full[:MOST_PHRASES])
-    if rest:
-        more = "more " if changes else ""
-        changes.append(f"{rest} {more}edit{'s' if rest > 1 else ''}")
+    changes = [text for text, _ in told[:MOST_PHRASES]]
+    more = sum(count for _, count in told[MOST_PHRASES:])
+    if more:
+        changes.append(f"{more} more edit{'s' if more > 1 else ''}")
     return Kin(name, cost, edits, tuple(changes), f"{name}, with {listed(changes)}")

@@ -1,8 +1,7 @@
 """How the parts of a known cell, and of one near it, are called.
 
-Readers have the other cell before them, not the known one. So a value that both cells have is
-called by the usual term of its statement where it stands alone ("the reset gate"), and by its name
-in the other cell within an expression. Without either, it is written out.
+What both cells have is called as in the known one: by the usual term of its statement where it
+stands alone ("the reset gate"), by the statement's name in an expression.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from cellsearch.graph import Graph, Node
 from cellsearch.operators import OPERATORS
 from cellsearch.printing import format_number
 
-LONGEST = 60
+LONGEST = 48
 """Most characters of an expression; longer ones are shown without their inner parts."""
 
 _DEEPEST = 7
@@ -36,7 +35,6 @@ class Parts:
         )
         self.users = tuple(map(_users, self.graphs))
         self.updates = self._updates()
-        self.words = self._words()
 
     def _updates(self) -> dict[str, int]:
         """Return what updates, in the other cell, the states of the known one, by their names."""
@@ -47,23 +45,6 @@ class Parts:
             if leaf.op == "state" and two is not None:
                 found[leaf.name] = updates[self.graphs[1].nodes[two].name]
         return found
-
-    def _words(self) -> dict[str, str]:
-        """Return how those statements of the known cell are called for which there are words."""
-        found = {"h": "h"}
-        if self.graphs[1].output is not None:
-            found["output"] = "output"
-        for part in self.of[0]:
-            name, own = self.node(part).name, self.own_name(part)
-            if name in self.terms:
-                found[name] = f"the {self.terms[name]}"
-            elif own and name:
-                found.setdefault(name, own)
-        return found
-
-    def own_name(self, part: Part) -> str:
-        """Return the other cell's name of a value or of a state, "" if it has none."""
-        return "" if part[1] is None else self.graphs[1].nodes[part[1]].name
 
     def node(self, part: Part, side: int = 0) -> Node:
         """Return the node of a part, the other side's if that side lacks it."""
@@ -92,19 +73,19 @@ class Parts:
         return next((self.of[0][one] for one in found), None)
 
     def name(self, part: Part, side: int = 0) -> str:
-        """Return the known cell's name of a value, "" if it has none or there are no words for it.
+        """Return the known cell's name of a value, "" if it has none.
 
         On the other side, what does not update the state any more has not its name either.
         """
         node = self.node(part)
-        if part[0] is None or node.op in ("x", "state", "number") or node.name not in self.words:
+        if part[0] is None or node.op in ("x", "state", "number"):
             return ""
         other = self.updates.get(node.name) if side == 1 else None
         return "" if other is not None and other != part[1] else node.name
 
     def called(self, name: str) -> str:
         """Return how a statement of the known cell is called."""
-        return self.words[name]
+        return f"the {self.terms[name]}" if name in self.terms else name
 
     def site(self, user: Part, place: int = 0) -> str:
         """Return the name of the known cell's statement that a part belongs to."""
@@ -113,7 +94,7 @@ class Parts:
         seen = [_index(user, 0)]
         for at in seen:  # it grows, so that near users come first
             name = self.graphs[0].nodes[at].name
-            if name in self.words:  # a state at t-1 has the state's, whose update it "sees"
+            if name:  # a state at t-1 has the state's, whose update it "sees"
                 return name
             seen += [other for other in self.users[0][at] if other not in seen]
         return "h"
@@ -121,38 +102,31 @@ class Parts:
     def value(self, part: Part, side: int = 0) -> str:
         """Return how a value is called that stands alone."""
         name = self.name(part, side)
-        if name in self.terms:
-            return self.called(name)
-        node = self.node(part)
-        if node.op == "state" and part[1] is None and node.name in self.terms:
-            return f"{self.called(node.name)} at t-1"
-        return self.expression(part, side)
+        return self.called(name) if name in self.terms else self.expression(part, side)
 
-    def expression(self, part: Part, side: int = 0, *, whole: bool = False) -> str:
-        """Return a value as it is written on a side; as a `whole`, even if it has a name."""
-        text = self._write(part, side, 2, 0, whole)
+    def expression(self, part: Part, side: int = 0, statement: str = "") -> str:
+        """Return a value as it is written on a side, within a statement of the known cell if any.
+
+        What the statement is itself is written out.
+        """
+        text = self._write(part, side, statement, 2, 0)
         for depth in range(3, _DEEPEST + 1):
-            longer = self._write(part, side, depth, 0, whole)
+            longer = self._write(part, side, statement, depth, 0)
             if longer == text or len(longer) > LONGEST:
                 break
             text = longer
         return text
 
-    def _write(self, part: Part, side: int, depth: int, binding: int, whole: bool = False) -> str:
-        node, own = self.node(part, side), self.own_name(part)
+    def _write(self, part: Part, side: int, statement: str, depth: int, binding: int) -> str:
+        name, node = self.name(part, side), self.node(part, side)
+        if name not in ("", statement):
+            return name
         if node.op == "x":
             return "x"
         if node.op == "state":
-            own = "h" if node.name == "h" else own
-            return f"{own}_prev" if own else "..."
+            return f"{self.node(part).name}_prev"
         if node.op == "number":
             return format_number(float(node.attribute("value", 0.0)))
-        if not whole:
-            name = self.name(part, side)
-            if own and (name or own == "output"):  # what else has a name is told nowhere else
-                return own
-            if side == 0 and name in self.terms:
-                return self.called(name)
         if depth == 0:
             return "..."
         args = self.args(part, side)
@@ -163,12 +137,10 @@ class Parts:
         inner = []
         for slot, arg in enumerate(args[:_WIDEST]):
             closer = tight + (slot > 0 and node.op in ("sub", "div"))
-            inner.append(self._write(arg, side, depth - 1, closer))
+            inner.append(self._write(arg, side, statement, depth - 1, closer))
         if len(args) > _WIDEST:
             inner.append("...")
         if row is None or row.infix is None:
-            if part[0] is None or node.op == "parameter":  # of others, what changes is told
-                inner += [f"{key}={value!r}" for key, value in node.attributes]
             return f"{node.op}({', '.join(inner)})"
         text = f" {row.infix} ".join(inner)
         return f"({text})" if tight < binding else text

@@ -134,8 +134,7 @@ class _Telling:
         for part in group.gone:
             node = self.parts.node(part)
             if node.op == "state" and node.name not in (*names, "h"):
-                state = self.parts.words.get(node.name, "a state")
-                found.append(Phrase(f"{state} no longer carried", (), 1))
+                found.append(Phrase(f"{node.name} no longer carried", (), 1))
         for edge in group.edges:
             phrase = self._of_group(edge, group, names)
             if (phrase.text, phrase.sites) not in [(other.text, other.sites) for other in found]:
@@ -148,7 +147,7 @@ class _Telling:
     def _carried(self, name: str) -> str:
         """Tell of a state that the known cell has not, and what updates it if that is short."""
         update = self.parts.of[1][dict(self.cell.states)[name]]
-        value = self.parts.expression(update, 1, whole=True)
+        value = self.parts.expression(update, 1)
         return (
             f"a further state, {name}" if "..." in value else f"a further state, {name} = {value}"
         )
@@ -157,7 +156,7 @@ class _Telling:
         if not isinstance(edge, Redirect):
             return self._edge(edge)
         before, after = edge.before, edge.after
-        site = self.parts.site(edge.user, edge.places[1])
+        site = self.parts.site(edge.user, edge.places[0])
         if before in self.below[after] and not group.gone:
             return self._put_on(edge, group, site)
         if self._passes(edge) and not group.new and self._functions(group.gone):
@@ -200,38 +199,25 @@ class _Telling:
             return self._result(edge)
         site, op = self.parts.site(edge.user), self.parts.node(edge.user).op
         if isinstance(edge, Move):
-            new, old = (self.parts.expression(edge.user, side, whole=True) for side in (1, 0))
+            new, old = (self.parts.expression(edge.user, side, site) for side in (1, 0))
             return Phrase(f"{new} for {old}", (site,), 1)
         if isinstance(edge, Attach):
             value = self.parts.value(edge.value, 1)
             if op == "mul" and is_new_gate(self.parts, edge.value):
-                product = self.parts.expression(edge.user, 0, whole=True)
+                product = self.parts.expression(edge.user, 0, site)
                 return Phrase(f"a gate on {product}", (site,), 1)
             words = {"add": f"{value} added in {{}}", "mul": f"a factor {value} in {{}}"}
             return Phrase(words.get(op, f"{{}} seeing {value} too"), (site,), 1)
         value = self.parts.value(edge.value)
-        words = {"add": f"no {value} added in {{}}", "mul": f"no factor {value} in {{}}"}
-        seer = self._seer(edge.user, site, edge.value)
-        return Phrase(words.get(op, f"{seer} not seeing {value}"), (site,), 1)
-
-    def _seer(self, user: Part, site: str, value: Part) -> str:
-        """Say what sees a value no more: its statement, unless that sees it in another place."""
-        top = self._target(site)
-        seen = [] if top is None else self.parts.args(top, 1)
-        for part in seen:  # it grows by what is seen within the statement
-            if part == value:
-                return f"{article(self.parts.node(user, 1).op)} in {{}}"
-            if not (self.parts.own_name(part) and self.parts.name(part, 1)):
-                seen += [arg for arg in self.parts.args(part, 1) if arg not in seen]
-        return "{}"
+        words = {"add": f"no {value} in {{}}", "mul": f"no factor {value} in {{}}"}
+        return Phrase(words.get(op, f"{{}} not seeing {value}"), (site,), 1)
 
     def _result(self, edge: Attach | Detach | Move) -> Phrase:
         """Say what leaves the step besides, in another place or no more."""
         if isinstance(edge, Detach):
-            return Phrase("no output of its own", (), 1)
+            return Phrase("no output of its own", ("output",), 1)
         site = self.parts.site(STEP, edge.places[1] if isinstance(edge, Move) else edge.place)
-        value = self.parts.expression(edge.value, 1, whole=True)
-        return Phrase(f"{site} = {value}", (site,), 1)
+        return Phrase(f"{site} = {self.parts.expression(edge.value, 1, site)}", (site,), 1)
 
     def _rest(self, edges: Sequence[Edge]) -> list[Phrase]:
         """Tell edges between nodes that stay; what a statement sees instead in all places, once."""
@@ -239,7 +225,7 @@ class _Telling:
         for edge in edges:
             ends: object = edge
             if isinstance(edge, Redirect):
-                ends = (self.parts.site(edge.user, edge.places[1]), edge.before, edge.after)
+                ends = (self.parts.site(edge.user, edge.places[0]), edge.before, edge.after)
             places.setdefault(ends, []).append(edge)
         found = []
         for same in places.values():
@@ -249,14 +235,13 @@ class _Telling:
 
     def _instead(self, edge: Redirect) -> Phrase:
         op = self.parts.node(edge.user).op
-        site = self.parts.site(edge.user, edge.places[1])
+        site = self.parts.site(edge.user, edge.places[0])
         statement = self._statement(site)
-        if op in ("step", "state"):
+        if op in ("step", "state") and "..." not in statement:
             return Phrase(statement, (site,), 1)
         new, old = self.parts.value(edge.after, 1), self.parts.value(edge.before)
         if op == "linear":
-            seer = self._seer(edge.user, site, edge.before)
-            return Phrase(f"{seer} seeing {new} instead of {old}", (site,), 1)
+            return Phrase(f"{{}} seeing {new} instead of {old}", (site,), 1)
         return Phrase(f"{new} for {old} in {{}}", (site,), 1)
 
     def _exchanged(self, exchange: Exchange) -> Phrase:
@@ -269,13 +254,11 @@ class _Telling:
         return Phrase(f"{values} exchanged in {{}}", sites, exchange.edits)
 
     def _statement(self, name: str) -> str:
-        """Return a statement of the known cell as it is in the other one, if it is one there."""
+        """Return a statement of the known cell as it is in the other one."""
         part = self._target(name)
         if part is None:
             return ""
-        if name not in ("h", "output"):
-            name = self.parts.own_name(self.parts.state(name) or part)
-        return f"{name} = {self.parts.expression(part, 1, whole=True)}" if name else ""
+        return f"{name} = {self.parts.expression(part, 1, name)}"
 
     def _target(self, name: str) -> Part | None:
         if name == "output":

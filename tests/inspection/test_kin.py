@@ -59,14 +59,12 @@ SENTENCES = {
     ),
     "h_prev = 1\n" + zoo["gru"].text: "gru, with h beginning at 1",
     "output = tanh(linear(x, h_prev))\nh = 0.5 * output": (
-        "rnn, with h = 0.5 * output and output = tanh(linear(x, h_prev))"
+        "rnn, with h = 0.5 * tanh(linear(x, h_prev)) and output = tanh(linear(x, h_prev))"
     ),
     "h = tanh(linear(x, h_prev))\noutput = 0.5 * h": "rnn, with output = 0.5 * h",
     "h = maximum(h_prev, tanh(linear(x)))": "rnn, with h = maximum(tanh(linear(x)), h_prev)",
     "h = tanh(linear(x)) - h_prev": "rnn, with h = tanh(linear(x)) - h_prev",
-    changed("rnn", ("tanh(", "sigmoid(linear(x, h_prev)) * tanh(")): (
-        "rnn, with a gate on tanh(linear(x, h_prev))"
-    ),
+    changed("rnn", ("tanh(", "sigmoid(linear(x, h_prev)) * tanh(")): "rnn, with a gate on h",
     changed("rnn", ("tanh(", "h_prev + tanh(")): "rnn, with h_prev added in h",
     changed("gru_reset_before", ("n = tanh(", "n = sin("), ("r * h_prev", "h_prev")): (
         "ligru, with sin for relu"  # nothing resets any more
@@ -87,8 +85,7 @@ BESIDE = {  # a cell that may be nearer to another, as it is told of one
         "gru, with the reset gate dropped and relu for tanh"
     ),
     ("gru_reset_before", changed("gru_reset_before", ("linear(x, r * h_prev)", "linear(x)"))): (
-        "gru_reset_before, with the reset gate dropped and the candidate not seeing the reset"
-        " gate * h_prev"
+        "gru_reset_before, with the reset gate dropped and the candidate not seeing r * h_prev"
     ),
     ("gru_reset_before", zoo["mut3"].text): (
         "gru_reset_before, with a tanh on h_prev in the update gate"
@@ -104,35 +101,32 @@ BESIDE = {  # a cell that may be nearer to another, as it is told of one
         "ugrnn, with sigmoid(linear(x, h_prev) - 1) for the update gate in h"
     ),
     ("lstm", changed("lstm", ("f * c_prev + i * g", "f * h_prev + i * g"))): (
-        "lstm, with the memory cell no longer carried and h_prev for the memory cell at t-1 in the"
-        " memory cell"
+        "lstm, with c no longer carried and h_prev for c_prev in the memory cell"
     ),
     ("lstm", changed("lstm", ("+ i * g", "+ (1 - f) * g"))): (
         "lstm, with 1 - f for the input gate"
     ),
     ("lstm", zoo["lstm_peephole"].text): (
-        "lstm, with scale(c_prev, init=0.0) added in the input gate and the forget gate,"
-        " scale(c, init=0.0) added in the output gate and the bias of the forget gate beginning"
-        " at 1"
+        "lstm, with scale(c_prev) added in the input gate and the forget gate,"
+        " scale(c) added in the output gate and the bias of the forget gate beginning at 1"
     ),
     ("lstm_coupled", zoo["qrnn"].text): (
         "lstm_coupled, with no tanh on the memory cell, the forget gate, the output gate and the"
         " candidate not seeing h_prev and the bias of the forget gate beginning at 0"
     ),
     ("rnn", "n = tanh(linear(x, h_prev))\nh = blend(sigmoid(linear(x)), h_prev, n)"): (
-        "rnn, with a gate between h_prev and n"
+        "rnn, with a gate between h_prev and h"
     ),
     ("darts_v1", zoo["darts_v2"].text): (
-        "darts_v1, with sigmoid for relu in s1 and s6, tanh for relu in s7,"
-        " s8 seeing s5 instead of s1 and s3 seeing s1 instead of s6"
+        "darts_v1, with sigmoid for relu in s1 and s4, tanh for relu in s7,"
+        " s8 seeing s3 instead of s1 and s5 seeing s1 instead of s4"
     ),
     ("rnn", "c = tanh(linear(x, h_prev)) + c_prev\nh = tanh(linear(x, c_prev))"): (
         "rnn, with a further state, c = tanh(linear(x, h_prev)) + c_prev"
         " and h seeing c_prev instead of h_prev"
     ),
     ("gru", zoo["intersection_rnn"].text): (
-        "gru, with n = tanh(linear(x, h_prev)),"
-        " output = gy * x + relu(linear(x, h_prev)) * (1 - gy)"
+        "gru, with n = tanh(linear(x, h_prev)), output = r * x + relu(linear(x, h_prev)) * (1 - r)"
         " and the bias of the reset gate and the update gate beginning at 1"
     ),
 }  # fmt: skip
