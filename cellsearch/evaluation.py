@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -74,6 +74,7 @@ class _OnTask:
     hidden_size: int
     trainings: list[Training]
     held_out: HeldOut | None = None
+    rung_losses: list[float] = field(default_factory=list)
     discarded_steps: int = 0
     discarded_sequence_steps: int = 0
 
@@ -100,6 +101,8 @@ class _Evaluator:
         self.job = job
         self.settings: Mapping[str, Any] = job["settings"]
         self.cell = Cell.parse(job["cell"])
+        width_of = job.get("width_of")
+        self.wide: Cell | None = Cell.parse(width_of) if width_of else None
         self.split: Split = job["split"]
         self.begin = time.perf_counter()
         self.deadline = time.monotonic() + float(self.settings["timeout"])
@@ -135,8 +138,8 @@ class _Evaluator:
         layers = int(self.settings["layers"])
         for description in self.job["tasks"]:
             task = _load_task(json.dumps(description, sort_keys=True))
-            size = self.job.get("hidden_size") or fit_hidden_size(
-                self.cell,
+            size = fit_hidden_size(
+                self.wide or self.cell,
                 task,
                 self.settings["parameters"],
                 self.settings["max_hidden_size"],
@@ -180,6 +183,8 @@ class _Evaluator:
             self.score = score
             if checkpoint in rungs:
                 self.rung_scores.append(score)
+                for on in self.on.values():
+                    on.rung_losses.append(_known(on.held_out).loss)
                 threshold = self.job["thresholds"][len(self.rung_scores) - 1]
                 if checkpoint < end and threshold is not None and score > threshold:
                     return "stopped"
@@ -217,9 +222,7 @@ class _Evaluator:
 
     def _score(self, on: _OnTask) -> float:
         """Return the share of the way from chance to solved that is still open."""
-        if on.held_out is None:
-            raise RuntimeError("a score needs an evaluation on held-out examples")
-        open_share = (on.held_out.loss - on.task.solved) / (on.task.chance - on.task.solved)
+        open_share = (_known(on.held_out).loss - on.task.solved) / (on.task.chance - on.task.solved)
         return min(1.0, max(0.0, open_share))
 
     def _measure(self) -> None:
@@ -238,6 +241,7 @@ class _Evaluator:
             status=status,
             score=self.score if finished else None,
             rung_scores=tuple(self.rung_scores),
+            rung_losses={name: tuple(on.rung_losses) for name, on in self.on.items()},
             losses={name: held.loss for name, held in known.items()},
             metrics={name: held.metric for name, held in known.items()},
             parameters={
@@ -270,3 +274,9 @@ class _Evaluator:
             tensors = on.trainings[0].model.state_dict()
             found[name] = safetensors.torch.save(tensors, metadata)
         return found
+
+
+def _known(held_out: HeldOut | None) -> HeldOut:
+    if held_out is None:
+        raise RuntimeError("a score needs an evaluation on held-out examples")
+    return held_out

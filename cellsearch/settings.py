@@ -41,7 +41,6 @@ class _OpenTable(_Table):
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 Count = Annotated[int, Field(ge=1)]
-Share = Annotated[float, Field(gt=0.0, lt=1.0)]
 Rate = Annotated[float, Field(gt=0.0)]
 
 
@@ -102,7 +101,7 @@ class FidelityTable(_Table):
     """Table [fidelity]: when a candidate may be stopped, and which share is kept."""
 
     rungs: tuple[Count, ...] = ()
-    keep: Share = 0.34
+    keep: float = Field(default=0.34, gt=0.0, le=1.0)
 
     @field_validator("rungs", mode="after")
     @classmethod

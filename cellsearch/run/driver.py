@@ -190,7 +190,7 @@ class Driver:
                 self._keep(candidate.evaluated(copied(self._results[candidate.original])))
             else:
                 self._copies.setdefault(candidate.original, []).append(candidate)
-        elif reason := self._setup.contains(proposal.cell):
+        elif proposal.width_of is None and (reason := self._setup.contains(proposal.cell)):
             self._keep(candidate.evaluated(Evaluation(status="rejected", message=reason)))
         else:
             job = self._setup.job(
@@ -200,6 +200,7 @@ class Driver:
                 replicate=candidate.replicate,
                 thresholds=candidate.thresholds,
                 measure=candidate.measure,
+                width_of=candidate.width_of,
             )
             self._hand_out(
                 f"candidate/{index}", job, lambda found, _: self._keep(candidate.evaluated(found))

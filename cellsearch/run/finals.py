@@ -45,15 +45,17 @@ def choose(
 ) -> tuple[Entry, ...]:
     """Return the best `count` distinct cells, the best of the control, and every baseline.
 
-    Only candidates that finished can be chosen; equal scores go by index. A cell that was
-    evaluated several times enters once, with the learning rates of its best evaluation. So does one
-    that is both a baseline and among the `seeds` of the space, given by their ids: as a baseline.
+    Only candidates that finished can be chosen, no super-networks; equal scores go by index. A cell
+    that was evaluated several times enters once, with the learning rates of its best evaluation. So
+    does one that is both a baseline and among the `seeds` of the space, given by their ids: as a
+    baseline.
     """
     given = {one.cell_id for one in baselines} & set(seeds)
     finished = [
         one
         for one in candidates
-        if one.result.status == "ok" and (one.control or one.cell_id not in given)
+        if one.result.status == "ok" and one.width_of is None
+        if one.control or one.cell_id not in given
     ]
     ranked = sorted(finished, key=lambda one: (one.result.rank_key, one.index))
     chosen: dict[str, Candidate] = {}

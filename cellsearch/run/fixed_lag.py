@@ -76,7 +76,7 @@ class FixedLag:
         self._control_done = share == 0
         self._told = 0
         self._owed = 0  # results to tell before the source that said None is asked again
-        self._seen: dict[tuple[str, int], list[Candidate]] = {}
+        self._seen: dict[tuple[str, int, str | None], list[Candidate]] = {}
         self._evaluated = 0  # proposals that are no duplicates
         self._duplicates = 0  # of the strategy, in a row
         self._counted = 0  # results that count for thresholds and for total_steps
@@ -144,15 +144,17 @@ class FixedLag:
         while self._counted < horizon:
             evaluation = results[self._counted]
             self._spent += evaluation.steps
-            if self.asked[self._counted].original is None:
+            counted = self.asked[self._counted]
+            if counted.original is None and counted.width_of is None:
                 for scores, score in zip(self._scores, evaluation.rung_scores, strict=False):
                     bisect.insort(scores, score)
             self._counted += 1
 
-    def _thresholds(self) -> tuple[float | None, ...]:
+    def _thresholds(self, proposal: Proposal) -> tuple[float | None, ...]:
         found: list[float | None] = []
         for rung, scores in zip(self._rungs, self._scores, strict=True):
-            if rung >= self._steps or len(scores) < MIN_SCORES:
+            ranked = proposal.width_of is None and self._keep < 1  # a super-network is not
+            if not ranked or rung >= self._steps or len(scores) < MIN_SCORES:
                 found.append(None)
             else:
                 found.append(scores[ceil(self._keep * len(scores)) - 1])
@@ -174,12 +176,14 @@ class FixedLag:
             measure=tuple(proposal.measure),
             parents=tuple(source.indices[parent] for parent in proposal.parents),
             note=proposal.note,
+            width_of=None if proposal.width_of is None else str(proposal.width_of),
             control=source is self._control,
-            thresholds=self._thresholds(),
+            thresholds=self._thresholds(proposal),
         )
         source.indices.append(index)
         source.proposals.append(proposal)
-        earlier = self._seen.setdefault((candidate.cell_id, candidate.replicate), [])
+        width = proposal.width_of.id if proposal.width_of is not None else None
+        earlier = self._seen.setdefault((candidate.cell_id, candidate.replicate, width), [])
         # A cell of which more is to be measured than before has to be trained again.
         fits = [one.index for one in earlier if set(candidate.measure) <= set(one.measure)]
         if fits:

@@ -58,7 +58,8 @@ class Candidate:
     `parents` are indices of candidates; `control` says that it was drawn at random, beside the
     strategy; `thresholds` are the scores above which its rungs stop it; `original` is the index
     of the candidate that it duplicates; `seed` names the seed of the space whose cell it has, which
-    follows from the space, so that no row holds it.
+    follows from the space, so that no row holds it. A super-network has, in `width_of`, the text of
+    the cell that says how wide it is built.
     """
 
     index: int
@@ -68,6 +69,7 @@ class Candidate:
     measure: tuple[str, ...] = ()
     parents: tuple[int, ...] = ()
     note: str = ""
+    width_of: str | None = None
     control: bool = False
     thresholds: tuple[float | None, ...] = ()
     original: int | None = None
@@ -95,6 +97,7 @@ class Candidate:
             "measure": list(self.measure),
             "parents": list(self.parents),
             "note": self.note,
+            "width_of": self.width_of,
             "control": self.control,
             "thresholds": list(self.thresholds),
             "original": self.original,
@@ -131,6 +134,7 @@ class Candidate:
             "control": self.control,
             "seed": self.seed,
             "note": self.note,
+            "width_of": self.width_of,
             "original": self.original,
             "thresholds": list(self.thresholds),
         }
@@ -202,6 +206,7 @@ def shown(text: str, cell_id: str, evaluation: Evaluation) -> dict[str, Any]:
         "status": evaluation.status,
         "score": evaluation.score,
         "rung_scores": list(evaluation.rung_scores),
+        "rung_losses": {task: list(found) for task, found in evaluation.rung_losses.items()},
         "losses": dict(evaluation.losses),
         "metrics": dict(evaluation.metrics),
         "parameters": dict(evaluation.parameters),

@@ -64,6 +64,7 @@ class Setup:
         replicate: int = 0,
         thresholds: Sequence[float | None] = (),
         measure: Sequence[str] = (),
+        width_of: str | None = None,
         learning_rates: Mapping[str, float] | None = None,
     ) -> Job:
         """Return the job that evaluates a cell; a ``final`` one on the selection split."""
@@ -83,6 +84,7 @@ class Setup:
             "learning_rates": dict(learning_rates) if learning_rates else None,
             "split": "selection" if final else "validation",
             "measure": list(measure),
+            "width_of": width_of,
             "keep_weights": final,
         }
 

@@ -28,7 +28,9 @@ class Proposal:
     `replicate` asks for a further, independent evaluation of a cell that was evaluated before;
     `measure` names what to measure beside the score (for instance ``"saliency"``); `parents` are
     ordinals of the strategy's own earlier proposals (0 is the first); `note` says to people how
-    the cell came to be.
+    the cell came to be. `width_of` is for a super-network, of which parts are to be kept: it is
+    built as wide as this other cell would be, instead of as wide as the parameters allow, may be
+    outside the space, and is never among the cells found.
     """
 
     cell: Cell
@@ -36,6 +38,7 @@ class Proposal:
     measure: tuple[str, ...] = ()
     parents: tuple[int, ...] = ()
     note: str = ""
+    width_of: Cell | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,15 +46,17 @@ class Evaluation:
     """What training a candidate gave.
 
     `score` is 0..1 and lower is better; for a stopped candidate it is the score at the rung that
-    stopped it. `steps` and `operations` count the whole training, all tasks and learning rates;
-    `operations` are multiply-adds and elementwise operations of the forward pass. A duplicate
-    carries what its original gave, and the original's status in `original`.
+    stopped it. `rung_scores` and, by task, `rung_losses` are those at the rungs it came to.
+    `steps` and `operations` count the whole training, all tasks and learning rates; `operations`
+    are multiply-adds and elementwise operations of the forward pass. A duplicate carries what its
+    original gave, and the original's status in `original`.
     """
 
     status: str
     original: str | None = None
     score: float | None = None
     rung_scores: tuple[float, ...] = ()
+    rung_losses: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     losses: Mapping[str, float] = field(default_factory=dict)
     metrics: Mapping[str, float] = field(default_factory=dict)
     parameters: Mapping[str, int] = field(default_factory=dict)
@@ -90,7 +95,8 @@ class Evaluation:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Evaluation:
         """Build the evaluation that `to_json` wrote."""
-        return cls(**{**data, "rung_scores": tuple(data["rung_scores"])})
+        losses = {task: tuple(found) for task, found in data.get("rung_losses", {}).items()}
+        return cls(**{**data, "rung_scores": tuple(data["rung_scores"]), "rung_losses": losses})
 
 
 class Strategy(ABC):
