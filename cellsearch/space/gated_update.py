@@ -124,7 +124,7 @@ def _candidates() -> Iterator[tuple[Reset, Seen]]:
 
 
 def _gatings(places: int) -> Iterator[tuple[tuple[Seen, ...], tuple[Factor, ...]]]:
-    """Yield the gates of so many places, and for each place which one it is, or 1 less which one."""
+    """Yield the gates of so many places, and for each place which it is, or 1 less which."""
     for owners in _shared(places):
         count = max(owners, default=-1) + 1
         for less in product((False, True), repeat=places):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from cellsearch.cell import Cell
 from cellsearch.errors import ExperimentError
 from cellsearch.space import Space
 from cellsearch.strategies.base import Evaluation, Proposal, Strategy
@@ -17,7 +18,8 @@ class Enumerate(Strategy):
     Args:
         space: where the cells come from.
         seed: of nothing; every seed gives the same proposals.
-        replicates: how many independent evaluations each cell gets, one after the other.
+        replicates: how many independent evaluations each cell gets; all cells get their first one
+            before any gets its second.
     """
 
     def __init__(self, space: Space, *, seed: int, replicates: int = 1) -> None:
@@ -30,7 +32,7 @@ class Enumerate(Strategy):
         self._proposals = self._list(space, replicates)
 
     def ask(self) -> Proposal | None:
-        """Return the next cell, or the next replicate of the last one."""
+        """Return the next cell."""
         return next(self._proposals, None)
 
     def tell(self, proposal: Proposal, evaluation: Evaluation) -> None:
@@ -38,6 +40,10 @@ class Enumerate(Strategy):
         del proposal, evaluation
 
     def _list(self, space: Space, replicates: int) -> Iterator[Proposal]:
+        cells: list[Cell] = []
         for cell in space.cells():
-            for replicate in range(replicates):
-                yield Proposal(cell=cell, replicate=replicate, note="next by size")
+            cells.append(cell)
+            yield Proposal(cell=cell, note="next by size")
+        for replicate in range(1, replicates):
+            for cell in cells:
+                yield Proposal(cell=cell, replicate=replicate, note="evaluated once more")
