@@ -199,7 +199,10 @@ def _plain(data: Mapping[str, Any], label: str) -> dict[str, Any]:
 
 
 def _resolve_paths(data: dict[str, Any], folder: Path) -> None:
-    """Make the ``path`` of the space and of every task absolute, in place."""
+    """Make the ``path`` of the space and of every task absolute, in place; and a table's file."""
+    evaluation = data.get("evaluation")
+    if isinstance(evaluation, dict) and str(evaluation.get("table")).endswith(".json.gz"):
+        evaluation["table"] = str(folder / os.path.expanduser(str(evaluation["table"])))
     tasks = data.get("task")
     for table in (data.get("space"), *(tasks if isinstance(tasks, list) else ())):
         if isinstance(table, dict) and isinstance(table.get("path"), str):

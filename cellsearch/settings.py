@@ -95,6 +95,7 @@ class EvaluationTable(_Table):
     timeout: Rate = 120.0
     memory: Annotated[int, BeforeValidator(parse_memory), Field(ge=2**20)] = 2**31
     backend: Literal["auto", "native", "eager", "reference"] = "auto"
+    table: str | None = None
 
 
 class FidelityTable(_Table):

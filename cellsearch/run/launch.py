@@ -25,6 +25,7 @@ from cellsearch.run.store import Store, make_folder
 from cellsearch.tasks import Task
 
 EVALUATE = "cellsearch.evaluation:evaluate"
+LOOK_UP = "cellsearch.table:evaluate"
 Table = Mapping[str, Any]
 
 
@@ -54,7 +55,8 @@ def search(
     and a task for its description. `run` is the folder, ``runs/<name>-seed<N>`` if left out: an
     unfinished run in it goes on, a finished one is returned, with a larger budget it goes on from
     there. `workers` is the number of Ray actors, one a core (of this machine, or of the cluster at
-    `address`) if left out; 0 evaluates in this process, without Ray.
+    `address`) if left out; 0 evaluates in this process, without Ray, as is always done where the
+    experiment names a table.
 
     Raises CellSearchError for bad input, and Interrupted (a KeyboardInterrupt) that says how to go
     on.
@@ -84,14 +86,17 @@ def search(
         workers = machine.cpu_count()
     if workers is not None and workers < 0:
         raise ExperimentError(f"workers is {workers}; expected 0 (no Ray) or more")
+    tabled = experiment.evaluation.table is not None
+    if tabled:
+        workers = 0
     signals = Signals()
 
     def make_pool() -> Pool:
-        if workers == 0 and address is None:
+        if tabled or (workers == 0 and address is None):
             from cellsearch.run.serial import SerialPool
             from cellsearch.run.worker import load_evaluate
 
-            return SerialPool(load_evaluate(EVALUATE), signals.stopped)
+            return SerialPool(load_evaluate(LOOK_UP if tabled else EVALUATE), signals.stopped)
         from cellsearch.run.ray_pool import RayPool
 
         return RayPool(workers, address, EVALUATE)

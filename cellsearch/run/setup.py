@@ -23,7 +23,8 @@ class Setup:
     """All that a driver needs to know of an experiment; tests put in what they like.
 
     `contains` says in one sentence why a cell is outside the space, or None; `levels` are the
-    chance and solved level of each task.
+    chance and solved level of each task; `table` is the digest of the table in which candidates are
+    looked up instead of being trained.
     """
 
     experiment: Experiment
@@ -34,6 +35,7 @@ class Setup:
     strategy: Callable[[], Strategy]
     control: Callable[[], Strategy]
     contains: Callable[[Cell], str | None]
+    table: str | None = None
 
     def identity(self) -> dict[str, Any]:
         """Return what must be the same for a run to be resumed; files count by their content."""
@@ -43,11 +45,14 @@ class Setup:
                 task.pop("path", None)
         identity = {**self.experiment.identity(), "space": dict(self.space), "task": tasks}
         identity["evaluation"]["backend"] = self.backend
+        identity["evaluation"]["table"] = self.table  # wherever its file lies
         return identity
 
     @property
     def backend(self) -> str:
         """The backend that trains: what "auto" means here must not change within a run."""
+        if self.table is not None:
+            return self.experiment.evaluation.backend
         from cellsearch.backends import resolve  # takes a while to import
 
         try:
@@ -70,7 +75,11 @@ class Setup:
         """Return the job that evaluates a cell; a ``final`` one on the selection split."""
         final = kind == "final"
         rungs = list(self.experiment.fidelity.rungs)
-        settings = {**self.experiment.evaluation.model_dump(mode="json"), "backend": self.backend}
+        settings = {
+            **self.experiment.evaluation.model_dump(mode="json"),
+            "backend": self.backend,
+            "final_seeds": self.experiment.final.replicates,
+        }
         return {
             "kind": kind,
             "index": index,
@@ -92,8 +101,10 @@ class Setup:
 def prepare(experiment: Experiment) -> Setup:
     """Load what the experiment names; raises an error that says which name or setting is wrong."""
     from cellsearch.known import zoo
+    from cellsearch.run.tabled import agree
     from cellsearch.space import load_space
     from cellsearch.strategies import load_strategy
+    from cellsearch.table import find_table, read_table
     from cellsearch.tasks import load_task
 
     space = load_space(experiment.space.source)
@@ -106,13 +117,18 @@ def prepare(experiment: Experiment) -> Setup:
                 "each must occur once; search with one of them in a second experiment, or give "
                 "arrays of your own another name with the setting 'label'"
             )
+    digest = None
+    if experiment.evaluation.table is not None:
+        path = find_table(experiment.evaluation.table)
+        table, digest = read_table(path)
+        experiment = agree(experiment, table, path, loaded)
     for name in experiment.budget.baselines:
         if name not in zoo:
             raise ExperimentError(
                 f"budget.baselines: no cell {name!r} in the zoo{nearest(name, zoo, few=3)}; "
                 "`cellsearch list cells` shows them all"
             )
-    table = experiment.strategy
+    chosen = experiment.strategy
     seed = derive("strategy", experiment.seed)
     control_seed = derive("control", experiment.seed)
     setup = Setup(
@@ -124,15 +140,17 @@ def prepare(experiment: Experiment) -> Setup:
             for task in loaded
         },
         baselines={name: zoo[name] for name in experiment.budget.baselines},
-        strategy=lambda: load_strategy(table.name, space, seed, table.settings),
+        strategy=lambda: load_strategy(chosen.name, space, seed, chosen.settings),
         control=lambda: load_strategy("random", space, control_seed),
         contains=space.contains,
+        table=digest,
     )
     # Settings that make no sense, and a space without a cell, are told now, not after the
     # baselines; the run has instances of its own.
     setup.strategy()
     (setup.control if experiment.budget.control else setup.strategy)().ask()
-    _check_widths(setup, loaded)
+    if digest is None:
+        _check_widths(setup, loaded)
     return setup
 
 

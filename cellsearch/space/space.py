@@ -138,7 +138,7 @@ class Space:
     def cells(self) -> Iterator[Cell]:
         """Yield every cell of the space once, those of fewer operators first.
 
-        Small spaces come to an end: `small` in seconds, a graph of up to six operators in minutes.
+        Small spaces come to an end: `small` in seconds, graphs of up to four operators in a minute.
         """
         return enumerate_cells(self)
 

@@ -1,0 +1,74 @@
+"""An experiment against a table: what the table decides, and what has to agree with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cellsearch.errors import ExperimentError
+from cellsearch.experiment import Experiment
+from cellsearch.known import zoo
+from cellsearch.table import Table
+
+if TYPE_CHECKING:
+    from cellsearch.tasks import Task
+
+FREE = ("table", "steps", "timeout", "memory", "backend")
+"""Keys of [evaluation] that an experiment against a table may set as it likes."""
+
+
+def agree(experiment: Experiment, table: Table, path: Path, tasks: Sequence[Task]) -> Experiment:
+    """Return the experiment with all that the table decides filled in.
+
+    Raises ExperimentError if it says something else than the table: other tasks or settings, steps
+    or rungs at which the table has no losses, baselines or seeds that it lacks.
+    """
+    where = f"evaluation.table = {table.name!r}"
+    known = {task["name"]: task for task in table.tasks}
+    for task in tasks:
+        if task.describe() != known.get(task.name):
+            raise ExperimentError(
+                f"task {task.name!r}: {where} has it not, or with other settings; it has "
+                + "; ".join(str(dict(task)) for task in table.tasks)
+            )
+    evaluation, given = experiment.evaluation, experiment.evaluation.model_fields_set
+    decided = {k: tuple(v) if isinstance(v, list) else v for k, v in table.evaluation.items()}
+    for key, value in decided.items():
+        if key not in FREE and key in given and getattr(evaluation, key) != value:
+            raise ExperimentError(
+                f"evaluation.{key}: {where} was made with {value!r}; leave the key out"
+            )
+    steps = evaluation.steps if "steps" in given else table.moments[-1]
+    for key, moments in (
+        ("evaluation.steps", [steps]),
+        ("fidelity.rungs", experiment.fidelity.rungs),
+    ):
+        for moment in moments:
+            if moment not in table.moments:
+                at = ", ".join(map(str, table.moments))
+                raise ExperimentError(f"{key}: {where} has losses at {at}; found {moment}")
+    final, budget = experiment.final, experiment.budget
+    replicates = final.replicates
+    if "replicates" not in final.model_fields_set:
+        replicates = max(1, table.seeds // 2)
+    if replicates >= table.seeds:
+        raise ExperimentError(
+            f"final.replicates: {where} has {table.seeds} seeds and the search needs one; expected"
+            f" at most {table.seeds - 1}, found {replicates}"
+        )
+    there = [name for name in budget.baselines if name in zoo and zoo[name].id in table.places]
+    if "baselines" in budget.model_fields_set and len(there) < len(budget.baselines):
+        missing = next(name for name in budget.baselines if name not in there)
+        has = ", ".join(name for name in zoo if zoo[name].id in table.places)
+        raise ExperimentError(f"budget.baselines: {where} has no {missing!r}; it has {has}")
+    kept = {key: value for key, value in decided.items() if key not in FREE}
+    return experiment.model_copy(
+        update={
+            "evaluation": evaluation.model_copy(
+                update={**kept, "steps": steps, "table": str(path)}
+            ),
+            "final": final.model_copy(update={"replicates": replicates}),
+            "budget": budget.model_copy(update={"baselines": tuple(there)}),
+        }
+    )

@@ -1,0 +1,240 @@
+"""Tables: spaces that were trained completely, so that strategies run against them in seconds.
+
+As NAS-Bench-101 is for networks of images: Ying, Klein, Christiansen, Real, Murphy and Hutter,
+2019, "NAS-Bench-101: Towards Reproducible Neural Architecture Search",
+https://arxiv.org/abs/1902.09635.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import os
+import zlib
+from collections.abc import Mapping, Sequence
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from cellsearch import files, resources
+from cellsearch.cell import Cell
+from cellsearch.errors import ExperimentError, nearest
+from cellsearch.strategies.base import Evaluation
+
+ENDING = ".json.gz"
+MAX_BYTES = 2**28
+"""Most bytes of a table, unpacked."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Training(_Part):
+    """One training of a cell on all tasks, with one seed.
+
+    `losses` are those on the validation split, by task, at the table's moments; after a divergence
+    there are fewer. `steps` are of all tasks together.
+    """
+
+    status: Literal["ok", "diverged", "out_of_memory", "timeout", "crashed", "rejected"]
+    steps: int
+    losses: Mapping[str, tuple[float, ...]]
+
+
+class TableCell(_Part):
+    """A cell, how large it was built for each task, and its trainings, one a seed.
+
+    `operations` are those of one training to the end, by task.
+    """
+
+    id: str
+    cell: str
+    hidden_size: Mapping[str, int]
+    parameters: Mapping[str, int]
+    operations: Mapping[str, int]
+    trainings: tuple[Training, ...]
+
+
+class Table(_Part):
+    """What training every cell of a space gave.
+
+    `moments` are the training steps after which losses were taken, the end last; `tasks` the
+    descriptions of the tasks and `levels` their chance and solved level; `evaluation` the settings
+    that all trainings had in common; `seconds` the processor time of all of them, `machines` where
+    they ran.
+    """
+
+    version: Literal[1]
+    name: str
+    space: Mapping[str, Any]
+    tasks: tuple[Mapping[str, Any], ...]
+    levels: Mapping[str, Mapping[str, Any]]
+    evaluation: Mapping[str, Any]
+    moments: tuple[int, ...]
+    seeds: int
+    seconds: float
+    machines: tuple[Mapping[str, Any], ...]
+    cells: tuple[TableCell, ...]
+
+    @cached_property
+    def places(self) -> Mapping[str, TableCell]:
+        """The cells by their ids."""
+        return {cell.id: cell for cell in self.cells}
+
+    def order(self, seed: int) -> list[int]:
+        """Return the table's seeds as a run with this seed takes them: search first, final last."""
+        return [(seed + place) % self.seeds for place in range(self.seeds)]
+
+    def open_shares(self, cell: TableCell, seed: int, tasks: Sequence[str]) -> tuple[float, ...]:
+        """Return the scores over some tasks at each moment that a training came to."""
+        found = []
+        for losses in zip(*(cell.trainings[seed].losses[task] for task in tasks), strict=False):
+            shares = [_share(loss, self.levels[t]) for t, loss in zip(tasks, losses, strict=True)]
+            found.append(sum(shares) / len(shares))
+        return tuple(found)
+
+    def pack(self) -> bytes:
+        """Return the table as the content of a file; equal tables give equal bytes."""
+        return gzip.compress(self.model_dump_json().encode(), mtime=0)
+
+    def write(self, path: Path) -> None:
+        """Write the table's file."""
+        files.write(path, self.pack())
+
+
+def _share(loss: float, level: Mapping[str, Any]) -> float:
+    share: float = (loss - level["solved"]) / (level["chance"] - level["solved"])
+    return min(1.0, max(0.0, share))
+
+
+def find_table(name: str) -> Path:
+    """Return the file of a table: one that comes along, by its name, or the path of a file.
+
+    Raises ExperimentError if there is none.
+    """
+    path = Path(name)
+    if name.endswith(ENDING):
+        if os.path.isfile(path):
+            return path
+        raise ExperimentError(f"evaluation.table: {name}: no such file")
+    folder = resources.folder_path("experiments") / "tables"
+    known = sorted(found.name.removesuffix(ENDING) for found in folder.glob(f"*{ENDING}"))
+    if name in known:
+        return folder / f"{name}{ENDING}"
+    raise ExperimentError(
+        f"evaluation.table: no table is called {name!r}{nearest(name, known)}; there are"
+        f" {', '.join(known)}; a file of your own ends in {ENDING}"
+    )
+
+
+@lru_cache(maxsize=4)
+def read_table(path: Path) -> tuple[Table, str]:
+    """Return the table in a file, and the file's SHA-256 digest.
+
+    Raises ExperimentError that names the file, if it cannot be read or holds something else.
+    """
+    try:
+        packed = path.read_bytes()
+        unpacker = zlib.decompressobj(wbits=31)
+        data = unpacker.decompress(packed, MAX_BYTES)
+        whole = unpacker.eof
+    except (OSError, zlib.error) as error:
+        raise ExperimentError(f"{path}: is no table: {error}") from None
+    if not whole:
+        raise ExperimentError(f"{path}: is cut off, or unpacks to more than {MAX_BYTES} bytes")
+    try:
+        table = Table.model_validate_json(data)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise ExperimentError(f"{path}: is no table: {where}: {first['msg']}") from None
+    for cell in table.cells:
+        if len(cell.trainings) != table.seeds or {*cell.hidden_size} != {*table.levels}:
+            raise ExperimentError(f"{path}: is no table: cell {cell.id} lacks seeds or tasks")
+    return table, hashlib.sha256(packed).hexdigest()
+
+
+def evaluate(job: Mapping[str, Any]) -> dict[str, Any]:
+    """Look a candidate up, as `cellsearch.evaluation.evaluate` would train it.
+
+    A search sees the first seeds of `Table.order`, replicate by replicate, finals the last ones.
+    """
+    table, _ = read_table(Path(job["settings"]["table"]))
+    return {"evaluation": _look_up(table, job).to_json(), "weights": {}}
+
+
+def _look_up(table: Table, job: Mapping[str, Any]) -> Evaluation:
+    settings, replicate = job["settings"], int(job["replicate"])
+    final = job["kind"] == "final"
+    order, kept = table.order(job["seed"]), settings["final_seeds"]
+    given = order[-kept:] if final else order[:-kept]
+    if job["width_of"] or job["measure"]:
+        return _rejected("a table holds cells as they are; nothing can be measured in it")
+    if replicate >= len(given):
+        return _rejected(f"the table has {len(given)} seeds for this; asked for one more")
+    found = table.places.get(Cell.parse(job["cell"]).id)
+    if found is None:
+        return _rejected(f"the table {table.name} does not have this cell")
+    return recall(
+        table,
+        found,
+        given[replicate],
+        tasks=[task["name"] for task in job["tasks"]],
+        steps=settings["steps"],
+        rungs=job["rungs"],
+        thresholds=job["thresholds"],
+    )
+
+
+def recall(
+    table: Table,
+    cell: TableCell,
+    seed: int,
+    *,
+    tasks: Sequence[str],
+    steps: int,
+    rungs: Sequence[int] = (),
+    thresholds: Sequence[float | None] = (),
+) -> Evaluation:
+    """Return what a training in the table gave after `steps`, or at the rung that stops it.
+
+    Steps and rungs are among the table's moments, and there is a threshold or None for each rung.
+    """
+    training, scores = cell.trainings[seed], table.open_shares(cell, seed, tasks)
+    passed: list[int] = []
+
+    def told(status: str, moment: int, place: int | None) -> Evaluation:
+        spent = moment * len(tasks)
+        if place is None:
+            spent = min(spent, training.steps)
+        return Evaluation(
+            status=status,
+            score=None if place is None else scores[place],
+            rung_scores=tuple(scores[rung] for rung in passed),
+            rung_losses={task: tuple(training.losses[task][r] for r in passed) for task in tasks},
+            losses={} if place is None else {task: training.losses[task][place] for task in tasks},
+            parameters={task: cell.parameters[task] for task in tasks},
+            hidden_size={task: cell.hidden_size[task] for task in tasks},
+            operations=sum(cell.operations[task] for task in tasks)
+            * spent
+            // (table.moments[-1] * len(tasks)),
+            steps=spent,
+        )
+
+    limits = dict(zip(rungs, thresholds, strict=True))
+    for moment in sorted({*rungs, steps}):
+        place = table.moments.index(moment)
+        if place >= len(scores):
+            return told(training.status, moment, None)
+        limit = limits.get(moment)
+        passed += [place] if moment in limits else []
+        if moment < steps and limit is not None and scores[place] > limit:
+            return told("stopped", moment, place)
+    return told("ok", steps, place)
+
+
+def _rejected(message: str) -> Evaluation:
+    return Evaluation(status="rejected", message=message)
