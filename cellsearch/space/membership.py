@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from cellsearch.graph import Graph
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from cellsearch.space import Space
 
 
+@lru_cache(maxsize=4096)  # searches come back to the same cells, and the last look takes long
 def judge(space: Space, graph: Graph) -> str | None:
     """Return None if a normal form is inside the space, else in one sentence why it is not."""
     return (
