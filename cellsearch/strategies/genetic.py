@@ -19,7 +19,8 @@ from cellsearch.known import zoo
 from cellsearch.seeds import derive
 from cellsearch.space import Space
 from cellsearch.strategies.base import Evaluation, Proposal, Strategy
-from cellsearch.strategies.moves import cross, mutate
+from cellsearch.strategies.edit_path import cross
+from cellsearch.strategies.moves import mutate
 
 TRIES = 20
 """Children and draws that are tried before a cell is proposed a second time."""
