@@ -6,7 +6,7 @@ import json
 import math
 import os
 import random
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -18,7 +18,8 @@ from cellsearch.known import zoo
 from cellsearch.limits import MAX_NODES
 from cellsearch.notation import check_state
 from cellsearch.operators import INITIALISATIONS, OPERATORS
-from cellsearch.space import growth, highway, scans, trees
+from cellsearch.space import gated_update, growth, highway, scans, trees
+from cellsearch.space.enumeration import enumerate_cells
 from cellsearch.space.membership import judge
 from cellsearch.space.rules import RULES
 
@@ -33,7 +34,7 @@ TABLES = ("limits", "attributes")
 """What a space's file may say, in single lines and in tables."""
 
 Value = bool | float | str
-Shape = Literal["graph", "tree", "highway"]
+Shape = Literal["graph", "tree", "highway", "gated_update"]
 
 Choose = Callable[["Space", random.Random], int]
 Grow = Callable[["Space", int, random.Random], "nx.MultiDiGraph | None"]
@@ -42,6 +43,7 @@ _DRAWING: Mapping[Shape, tuple[Choose, Grow]] = {
     "graph": (growth.choose_size, growth.grow),
     "tree": (growth.choose_size, trees.grow),
     "highway": (highway.choose_size, highway.grow),
+    "gated_update": (gated_update.choose_size, gated_update.grow),
 }
 """How a size is chosen and a cell of about that size is grown."""
 
@@ -61,7 +63,8 @@ class Space:
     Attributes:
         name: the name of the space's file, without its ending.
         operators: names of the operators.
-        shape: whether a cell is any graph, a tree (see `trees`) or a highway cell (see `highway`).
+        shape: whether a cell is any graph, a tree (see `trees`), a highway cell (see `highway`) or
+            a gated update (see `gated_update`).
         rules: names of further rules (see `rules`).
         states: names of the carried states, h first; a cell may carry fewer.
         nodes: the most operators.
@@ -131,6 +134,13 @@ class Space:
         if not isinstance(cell, Cell):
             raise TypeError(f"expected a Cell, found {cell!r:.80}; known ones: cellsearch.zoo")
         return judge(self, cell.normal)
+
+    def cells(self) -> Iterator[Cell]:
+        """Yield every cell of the space once, those of fewer operators first.
+
+        Small spaces come to an end: `small` in seconds, a graph of up to six operators in minutes.
+        """
+        return enumerate_cells(self)
 
     def allowed(self, operator: str, attribute: str) -> tuple[Value, ...]:
         """Return what an operator's attribute may be beside its default."""

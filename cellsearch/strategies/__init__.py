@@ -13,11 +13,13 @@ from cellsearch.strategies.loading import (
 )
 
 if TYPE_CHECKING:
+    from cellsearch.strategies.enumerate import Enumerate
     from cellsearch.strategies.genetic import Genetic
     from cellsearch.strategies.random import Random
 
 __all__ = [
     "STRATEGIES",
+    "Enumerate",
     "Evaluation",
     "Genetic",
     "Proposal",

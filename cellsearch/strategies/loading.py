@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 STRATEGIES: Mapping[str, str] = MappingProxyType(
     {
+        "enumerate": "cellsearch.strategies.enumerate:Enumerate",
         "genetic": "cellsearch.strategies.genetic:Genetic",
         "random": "cellsearch.strategies.random:Random",
     }
