@@ -20,7 +20,7 @@ import networkx as nx
 from cellsearch.cell import Cell
 from cellsearch.space import Space
 from cellsearch.space.growth import tidy
-from cellsearch.strategies import highway_moves
+from cellsearch.strategies import gated_update_moves, highway_moves
 from cellsearch.strategies.draft import born, operators
 from cellsearch.strategies.moves import edges, memory
 from cellsearch.strategies.moves import operators as of_operators
@@ -59,12 +59,22 @@ MOVES: Mapping[str, Move] = MappingProxyType(
         "remove_state": Move(memory.remove_state),
     }
 )
-"""Every move by its name; a space of highway cells has its own, `highway_moves.MOVES`."""
+"""Every move of a graph by its name."""
+
+Mutate = Callable[[Cell, Space, random.Random, int, Sequence[str] | None], tuple[Cell, str] | None]
+
+_OWN: Mapping[str, tuple[Mapping[str, object], Mutate]] = MappingProxyType(
+    {
+        "gated_update": (gated_update_moves.MOVES, gated_update_moves.mutate),
+        "highway": (highway_moves.MOVES, highway_moves.mutate),
+    }
+)
+"""The shapes of spaces that most edits of a graph would leave: their moves and mutations."""
 
 
 def move_names(space: Space) -> tuple[str, ...]:
     """Return the names of the moves that a space's cells are mutated by."""
-    return tuple(highway_moves.MOVES if space.shape == "highway" else MOVES)
+    return tuple(_OWN[space.shape][0] if space.shape in _OWN else MOVES)
 
 
 def mutate(
@@ -80,8 +90,8 @@ def mutate(
     result is None if no valid cell was found within a bounded number of tries. The given cell is
     unchanged. Raises KeyError for a name that is not among `move_names`.
     """
-    if space.shape == "highway":
-        return highway_moves.mutate(cell, space, rng, count, names)
+    if space.shape in _OWN:
+        return _OWN[space.shape][1](cell, space, rng, count, names)
     moves = [MOVES[name] for name in (MOVES if names is None else names)]
     weights = [move.weight for move in moves]
     for _ in range(TRIES):
