@@ -27,6 +27,8 @@ from cellsearch.strategies.moves import mutate
 
 TRIES = 20
 """Children that are tried before a cell is drawn instead."""
+CROSSOVERS = 5
+"""Crossovers that are tried among them; parents that are alike have few children."""
 DRAWS = 200
 """Draws that may all be known before the space counts as used up."""
 FAILED = 1_000_000
@@ -84,8 +86,7 @@ class Genetic(Strategy):
     Args:
         space: where the cells come from.
         seed: of all that is random.
-        population: how many cells may become parents.
-        first: how many cells are the first generation.
+        population: how many cells are the first generation, and how many may become parents.
         tournament: how many compete to become one parent; more means more greed.
         crossover: the share of children that have two parents; 0 is mutation alone.
         recombination: how these are made: "edit_path", half way from one parent to the other, or
@@ -103,8 +104,7 @@ class Genetic(Strategy):
         space: Space,
         *,
         seed: int,
-        population: int = 20,
-        first: int = 20,
+        population: int = 10,
         tournament: int = 3,
         crossover: float = 0.3,
         recombination: str = "edit_path",
@@ -113,8 +113,8 @@ class Genetic(Strategy):
         replicates: int = 1,
         objectives: Sequence[str] = ("score",),
     ) -> None:
-        least = {"population": 2, "first": 1, "tournament": 1, "mutations": 1, "replicates": 1}
-        counts = (population, first, tournament, mutations, replicates)
+        least = {"population": 2, "tournament": 1, "mutations": 1, "replicates": 1}
+        counts = (population, tournament, mutations, replicates)
         for (key, low), value in zip(least.items(), counts, strict=True):
             if isinstance(value, bool) or not isinstance(value, int) or value < low:
                 raise ExperimentError(
@@ -130,12 +130,12 @@ class Genetic(Strategy):
         _check_objectives(objectives)
         self._space = space
         self._rng = random.Random(derive("genetic", seed))
-        self._population, self._first, self._tournament = population, first, tournament
+        self._population, self._tournament = population, tournament
         self._crossover, self._immigrants = crossover, immigrants
         self._recombine = RECOMBINATIONS[recombination]
         self._mutations, self._replicates = mutations, replicates
         self._objectives = tuple(objectives)
-        self._seeds = [zoo[name] for name in space.seeds][:first]
+        self._seeds = [zoo[name] for name in space.seeds][:population]
         self._individuals: dict[str, Individual] = {}  # by the cell's id, in the order of asking
         self._pool: list[Individual] = []
         self._most_operations = 0
@@ -146,7 +146,7 @@ class Genetic(Strategy):
 
         None while the first generation is out, and where nothing new is found.
         """
-        if self._asked >= self._first > self._told:
+        if self._asked >= self._population > self._told:
             return None
         proposal = self._next()
         if proposal is not None:
@@ -192,7 +192,7 @@ class Genetic(Strategy):
     def _next(self) -> Proposal | None:
         if self._asked < len(self._seeds):
             return Proposal(cell=self._seeds[self._asked], note="a seed of the space")
-        if self._asked < self._first or not self._pool:
+        if self._asked < self._population or not self._pool:
             drawn = self._draw("drawn")
             if drawn is not None or not self._pool:
                 return drawn
@@ -215,7 +215,7 @@ class Genetic(Strategy):
     def _breed(self) -> Proposal | None:
         two = len(self._pool) > 1 and self._rng.random() < self._crossover
         for turn in range(TRIES):
-            child = self._cross() if two and 2 * turn < TRIES else self._mutate()
+            child = self._cross() if two and turn < CROSSOVERS else self._mutate()
             if child is not None and child.cell.id not in self._individuals:
                 return child
         return None
