@@ -199,9 +199,13 @@ class Genetic(Strategy):
         leader = min(self._pool, key=lambda individual: (individual.stage, individual.score))
         if leader.asked < self._replicates:
             return self._ask_again(leader)
-        if self._rng.random() < self._immigrants:
-            return self._draw("drawn anew")
-        return self._breed() or self._draw("drawn anew, as no new child was found")
+        if self._rng.random() < self._immigrants and (drawn := self._draw("drawn anew")):
+            return drawn
+        return (
+            self._breed()
+            or self._draw("drawn anew, as no new child was found")
+            or self._breed_from_anyone()
+        )
 
     def _ask_again(self, leader: Individual) -> Proposal:
         leader.asked += 1
@@ -215,13 +219,21 @@ class Genetic(Strategy):
     def _breed(self) -> Proposal | None:
         two = len(self._pool) > 1 and self._rng.random() < self._crossover
         for turn in range(TRIES):
-            child = self._cross() if two and turn < CROSSOVERS else self._mutate()
+            child = self._cross() if two and turn < CROSSOVERS else self._mutate(*self._select(1))
             if child is not None and child.cell.id not in self._individuals:
                 return child
         return None
 
-    def _mutate(self) -> Proposal | None:
-        (parent,) = self._select(1)
+    def _breed_from_anyone(self) -> Proposal | None:
+        """Return a mutation of any cell so far: the last resort where little is left to find."""
+        known = list(self._individuals.values())
+        for _ in range(DRAWS):
+            child = self._mutate(self._rng.choice(known))
+            if child is not None and child.cell.id not in self._individuals:
+                return child
+        return None
+
+    def _mutate(self, parent: Individual) -> Proposal | None:
         found = mutate(parent.cell, self._space, self._rng, self._rng.randint(1, self._mutations))
         if found is None:
             return None
