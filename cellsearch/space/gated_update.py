@@ -191,14 +191,18 @@ def write(update: GatedUpdate) -> nx.MultiDiGraph:
     return graph
 
 
-def judge_gated_update(space: Space, graph: Graph) -> str | None:
-    """Return None if a normal form is one of the family's cells, else in one sentence that not."""
-    if identity(graph) in _identities(space):
-        return None
-    return "it is no gated update: a candidate, or a sum of one and of what is kept of h_prev."
+def read(space: Space, graph: Graph) -> GatedUpdate | str:
+    """Return the member of the family that a normal form is, else in one sentence that it is none.
+
+    There are few enough of them to look a cell up.
+    """
+    found = _by_identity(space).get(identity(graph))
+    if found is None:
+        return "it is no gated update: a candidate, or a sum of one and of what is kept of h_prev."
+    return found
 
 
 @lru_cache(maxsize=8)
-def _identities(space: Space) -> frozenset[str]:
-    """Return the ids of all of the family; there are few enough to look a cell up among them."""
-    return frozenset(Cell.from_graph(write(update)).id for update in gated_updates(space))
+def _by_identity(space: Space) -> dict[str, GatedUpdate]:
+    """Return all of the family by their ids."""
+    return {Cell.from_graph(write(update)).id: update for update in gated_updates(space)}

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from cellsearch.graph import Graph
 from cellsearch.operators import OPERATORS
 from cellsearch.shapes import products
-from cellsearch.space import highway
-from cellsearch.space.gated_update import judge_gated_update
+from cellsearch.space import gated_update, highway
 from cellsearch.space.reaction import judge_reaction
 from cellsearch.space.rules import RULES, LocalRule
 from cellsearch.space.trees import judge_tree
@@ -121,9 +120,11 @@ def _judge_flow(space: Space, graph: Graph) -> str | None:
 def _judge_shape(space: Space, graph: Graph) -> str | None:
     if space.shape == "tree":
         return judge_tree(graph)
+    found: object = None
     if space.shape == "gated_update":
-        return judge_gated_update(space, graph)
-    found = highway.read(graph) if space.shape == "highway" else None
+        found = gated_update.read(space, graph)
+    if space.shape == "highway":
+        found = highway.read(graph)
     return found if isinstance(found, str) else None
 
 

@@ -1,36 +1,56 @@
 """Genetic search: children of the best cells so far, by mutation and by crossover.
 
 Selection is DEAP's (Fortin, De Rainville, Gardner, Parizeau and Gagné, 2012, "DEAP: Evolutionary
-Algorithms Made Easy", https://jmlr.org/papers/v13/fortin12a.html), on plain classes of our own.
+Algorithms Made Easy", https://jmlr.org/papers/v13/fortin12a.html), on plain classes of our own, and
+for any number of objectives that of NSGA-II (Deb, Pratap, Agarwal and Meyarivan, 2002, "A fast and
+elitist multiobjective genetic algorithm: NSGA-II", https://doi.org/10.1109/4235.996017).
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from deap import base, tools
 
 from cellsearch.cell import Cell
-from cellsearch.errors import ExperimentError
+from cellsearch.errors import ExperimentError, nearest
 from cellsearch.known import zoo
 from cellsearch.seeds import derive
 from cellsearch.space import Space
+from cellsearch.strategies import edit_path, subtree
 from cellsearch.strategies.base import Evaluation, Proposal, Strategy
-from cellsearch.strategies.moves import cross, mutate
+from cellsearch.strategies.moves import mutate
 
 TRIES = 20
-"""Children and draws that are tried before a cell is proposed a second time."""
+"""Children that are tried before a cell is drawn instead."""
+CROSSOVERS = 5
+"""Crossovers that are tried among them; parents that are alike have few children."""
+DRAWS = 200
+"""Draws that may all be known before the space counts as used up."""
 FAILED = 1_000_000
 """First part of the rank of what did not even reach the first rung; see `Evaluation.rank_key`."""
 
+OBJECTIVES = ("score", "parameters", "operations")
+"""What may be made small."""
+
+Cross = Callable[[Cell, Cell, Space, random.Random], Cell | None]
+
+RECOMBINATIONS: Mapping[str, Cross] = MappingProxyType(
+    {"edit_path": edit_path.cross, "subtree": subtree.cross}
+)
+"""How a child of two parents is made."""
+
 
 class Standing(base.Fitness):  # type: ignore[misc]  # deap has no types
-    """How a cell ranks: both parts of `Evaluation.rank_key`, the lower the better."""
+    """What a cell reached in each objective, the lower the better."""
 
-    weights = (-1.0, -1.0)
+    def __init__(self, values: Sequence[float]) -> None:
+        self.weights = (-1.0,) * len(values)
+        super().__init__(values)
 
 
 @dataclass(slots=True, eq=False)
@@ -41,34 +61,42 @@ class Individual:
     ordinal: int
     results: list[Evaluation] = field(default_factory=list)
     asked: int = 1  # evaluations that were asked for
-    fitness: Standing = field(default_factory=Standing)
+    stage: int = FAILED  # first part of the rank: 0 if finished, more if stopped, the earlier
+    score: float = 0.0
+    fitness: Standing | None = None
+    preference: tuple[float, ...] = ()  # the higher the better, among possible parents
 
-    def rank(self) -> None:
-        """Set the fitness: the mean score of all evaluations, or the rank of the worst failure."""
+    def take_in(self, evaluation: Evaluation) -> None:
+        """Add a result: the score is the mean of those that are ranked the worst."""
+        self.results.append(evaluation)
         keys = [result.rank_key for result in self.results]
-        worst = max(keys)
-        mean = sum(score for _, score in keys) / len(keys)
-        self.fitness.values = worst if worst[0] else (0, mean)
+        self.stage = max(stage for stage, _ in keys)
+        worst = [score for stage, score in keys if stage == self.stage]
+        self.score = sum(worst) / len(worst)
 
 
 class Genetic(Strategy):
-    """Begins with the space's seeds, breeds from the best cells told so far, draws a few anew.
+    """Begins with the space's seeds and some draws, breeds from the best cells told so far.
 
     The first generation is the space's seeds and then draws; nothing else is proposed until all
     its results are there. From then on children are proposed whenever they are asked for. Their
-    parents are chosen by tournament among the best cells as of the last generation boundary, which
-    comes every `population` results.
+    parents are chosen by tournament among the best cells so far. No cell is proposed twice but for
+    a further evaluation; a space that is used up ends the search.
 
     Args:
         space: where the cells come from.
         seed: of all that is random.
-        population: how many cells may become parents, and how many make a generation.
+        population: how many cells are the first generation, and how many may become parents.
         tournament: how many compete to become one parent; more means more greed.
-        crossover: the share of children that have two parents.
+        crossover: the share of children that have two parents; 0 is mutation alone.
+        recombination: how these are made: "edit_path", half way from one parent to the other, or
+            "subtree", a value of one in place of a value of the other.
         immigrants: the share of proposals that are drawn anew from the space.
         mutations: the most moves between a child and its one parent.
         replicates: how many evaluations the best cell is given before it counts as the best, as
             the score of one may be luck; 1 asks for no more than the first.
+        objectives: what is to be small: "score", and beside it maybe "parameters" or "operations"
+            of the training. With several, cells are preferred that none is better than in all.
     """
 
     def __init__(
@@ -76,12 +104,14 @@ class Genetic(Strategy):
         space: Space,
         *,
         seed: int,
-        population: int = 20,
+        population: int = 10,
         tournament: int = 3,
         crossover: float = 0.3,
+        recombination: str = "edit_path",
         immigrants: float = 0.05,
         mutations: int = 3,
         replicates: int = 1,
+        objectives: Sequence[str] = ("score",),
     ) -> None:
         least = {"population": 2, "tournament": 1, "mutations": 1, "replicates": 1}
         counts = (population, tournament, mutations, replicates)
@@ -96,54 +126,88 @@ class Genetic(Strategy):
                 raise ExperimentError(
                     f"strategy 'genetic': {key} is {share!r}; expected a share, 0 to 1"
                 )
+        _check_word("recombination", recombination, RECOMBINATIONS)
+        _check_objectives(objectives)
         self._space = space
         self._rng = random.Random(derive("genetic", seed))
         self._population, self._tournament = population, tournament
         self._crossover, self._immigrants = crossover, immigrants
+        self._recombine = RECOMBINATIONS[recombination]
         self._mutations, self._replicates = mutations, replicates
-        self._first = [zoo[name] for name in space.seeds][:population]
+        self._objectives = tuple(objectives)
+        self._seeds = [zoo[name] for name in space.seeds][:population]
         self._individuals: dict[str, Individual] = {}  # by the cell's id, in the order of asking
         self._pool: list[Individual] = []
-        self._doubted: Individual | None = None  # leads, and is to be evaluated once more
+        self._most_operations = 0
         self._asked = self._told = 0
 
     def ask(self) -> Proposal | None:
         """Return a child, a draw, or a further evaluation of the leader.
 
-        None while the first generation is out.
+        None while the first generation is out, and where nothing new is found.
         """
         if self._asked >= self._population > self._told:
             return None
-        if self._asked < len(self._first):
-            proposal = Proposal(cell=self._first[self._asked], note="a seed of the space")
-        elif self._doubted is not None:
-            proposal = self._ask_again(self._doubted)
-        else:
-            proposal = self._breed()
-        self._individuals.setdefault(proposal.cell.id, Individual(proposal.cell, self._asked))
-        self._asked += 1
+        proposal = self._next()
+        if proposal is not None:
+            self._individuals.setdefault(proposal.cell.id, Individual(proposal.cell, self._asked))
+            self._asked += 1
         return proposal
 
     def tell(self, proposal: Proposal, evaluation: Evaluation) -> None:
-        """Take in one result; at the end of a generation, choose who may become a parent."""
+        """Take in one result, and choose anew who may become a parent."""
         individual = self._individuals[proposal.cell.id]
-        if evaluation.status != "duplicate" or not individual.results:
-            individual.results.append(evaluation)
         self._told += 1
-        if self._told % self._population == 0:
-            self._choose_pool()
+        if evaluation.status == "duplicate" and individual.results:
+            return  # it says nothing new
+        self._most_operations = max(self._most_operations, evaluation.operations)
+        individual.take_in(evaluation)
+        individual.fitness = Standing(self._values(individual))
+        others = [other for other in self._pool if other is not individual]
+        self._choose_pool([*others, individual])
 
-    def _choose_pool(self) -> None:
-        known = [individual for individual in self._individuals.values() if individual.results]
-        for individual in known:
-            individual.rank()
-        good = [individual for individual in known if individual.fitness.values[0] < FAILED]
-        self._pool = tools.selBest(good, self._population)
-        leader = self._pool[0] if self._pool else None
-        self._doubted = leader if leader and leader.asked < self._replicates else None
+    def _values(self, individual: Individual) -> list[float]:
+        """Return what an individual reached in each objective."""
+        results = individual.results
+        found = {
+            "score": individual.score,
+            "parameters": sum(results[0].parameters.values()),
+            # A duplicate cost nothing, which says nothing of its cell: as the most that was seen.
+            "operations": max(result.operations for result in results) or self._most_operations,
+        }
+        return [float(found[name]) for name in self._objectives]
+
+    def _choose_pool(self, individuals: Sequence[Individual]) -> None:
+        """Keep the best: what finished before what was stopped, each by NSGA-II."""
+        self._pool = []
+        for stage in sorted({individual.stage for individual in individuals} - {FAILED}):
+            group = [individual for individual in individuals if individual.stage == stage]
+            chosen = tools.selNSGA2(group, min(len(group), self._population - len(self._pool)))
+            for rank, front in enumerate(tools.sortNondominated(chosen, len(chosen))):
+                for individual in front:
+                    crowding = individual.fitness.crowding_dist
+                    individual.preference = (-stage, -rank, crowding)
+            self._pool += chosen
+
+    def _next(self) -> Proposal | None:
+        if self._asked < len(self._seeds):
+            return Proposal(cell=self._seeds[self._asked], note="a seed of the space")
+        if self._asked < self._population or not self._pool:
+            drawn = self._draw("drawn")
+            if drawn is not None or not self._pool:
+                return drawn
+        leader = min(self._pool, key=lambda individual: (individual.stage, individual.score))
+        if leader.asked < self._replicates:
+            return self._ask_again(leader)
+        if self._rng.random() < self._immigrants and (drawn := self._draw("drawn anew")):
+            return drawn
+        return (
+            self._breed()
+            or self._draw("drawn anew, as no new child was found")
+            or self._breed_from_anyone()
+        )
 
     def _ask_again(self, leader: Individual) -> Proposal:
-        self._doubted = None
         leader.asked += 1
         return Proposal(
             cell=leader.cell,
@@ -152,20 +216,24 @@ class Genetic(Strategy):
             note=f"{leader.ordinal} leads: evaluated once more",
         )
 
-    def _breed(self) -> Proposal:
-        if not self._pool:
-            return self._draw("drawn")
-        if self._rng.random() < self._immigrants:
-            return self._draw("drawn anew")
+    def _breed(self) -> Proposal | None:
         two = len(self._pool) > 1 and self._rng.random() < self._crossover
-        for _ in range(TRIES):
-            child = self._cross() if two else self._mutate()
+        for turn in range(TRIES):
+            child = self._cross() if two and turn < CROSSOVERS else self._mutate(*self._select(1))
             if child is not None and child.cell.id not in self._individuals:
                 return child
-        return self._draw("drawn anew, as no new child was found")
+        return None
 
-    def _mutate(self) -> Proposal | None:
-        (parent,) = self._select(1)
+    def _breed_from_anyone(self) -> Proposal | None:
+        """Return a mutation of any cell so far: the last resort where little is left to find."""
+        known = list(self._individuals.values())
+        for _ in range(DRAWS):
+            child = self._mutate(self._rng.choice(known))
+            if child is not None and child.cell.id not in self._individuals:
+                return child
+        return None
+
+    def _mutate(self, parent: Individual) -> Proposal | None:
         found = mutate(parent.cell, self._space, self._rng, self._rng.randint(1, self._mutations))
         if found is None:
             return None
@@ -174,7 +242,9 @@ class Genetic(Strategy):
 
     def _cross(self) -> Proposal | None:
         first, second = self._select(2)
-        child = None if first is second else cross(first.cell, second.cell, self._space, self._rng)
+        if first is second:
+            return None
+        child = self._recombine(first.cell, second.cell, self._space, self._rng)
         if child is None:
             return None
         parents = (first.ordinal, second.ordinal)
@@ -182,15 +252,39 @@ class Genetic(Strategy):
 
     def _select(self, count: int) -> list[Individual]:
         with _lent_to_deap(self._rng):
-            chosen: list[Individual] = tools.selTournament(self._pool, count, self._tournament)
+            chosen: list[Individual] = tools.selTournament(
+                self._pool, count, self._tournament, fit_attr="preference"
+            )
         return chosen
 
-    def _draw(self, note: str) -> Proposal:
-        for _ in range(TRIES):
+    def _draw(self, note: str) -> Proposal | None:
+        for _ in range(DRAWS):
             cell = self._space.draw(self._rng)
             if cell.id not in self._individuals:
-                break
-        return Proposal(cell=cell, note=note)
+                return Proposal(cell=cell, note=note)
+        return None
+
+
+def _check_word(key: str, word: object, known: Sequence[str] | Mapping[str, object]) -> None:
+    if not isinstance(word, str) or word not in known:
+        hint = nearest(word, known) if isinstance(word, str) else ""
+        raise ExperimentError(
+            f"strategy 'genetic': {key} is {word!r}; expected one of {', '.join(known)}{hint}"
+        )
+
+
+def _check_objectives(objectives: object) -> None:
+    if not isinstance(objectives, list | tuple) or not objectives:
+        raise ExperimentError(
+            f"strategy 'genetic': objectives is {objectives!r}; expected a list of some of"
+            f" {', '.join(OBJECTIVES)}"
+        )
+    for name in objectives:
+        _check_word("one of objectives", name, OBJECTIVES)
+    if len(set(objectives)) < len(objectives):
+        raise ExperimentError(
+            f"strategy 'genetic': objectives is {objectives!r}; expected each once"
+        )
 
 
 @contextmanager

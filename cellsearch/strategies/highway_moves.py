@@ -6,8 +6,9 @@ Edits of a graph would mostly leave such a space; these keep to it. See `cellsea
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 from cellsearch.cell import Cell
 from cellsearch.space import Space
@@ -19,11 +20,19 @@ TRIES = 12
 """Edits that are tried before a mutation or crossover gives up; few fail."""
 
 
-def mutate(cell: Cell, space: Space, rng: random.Random, count: int) -> tuple[Cell, str] | None:
+def mutate(
+    cell: Cell,
+    space: Space,
+    rng: random.Random,
+    count: int,
+    names: Sequence[str] | None = None,
+) -> tuple[Cell, str] | None:
     """Return a highway cell that is `count` moves away and inside the space, and what was done.
 
     None if there is none within a bounded number of tries, or if the cell is no highway cell.
+    `names` says which moves are chosen from, all if None.
     """
+    moves = [MOVES[name] for name in (MOVES if names is None else names)]
     for _ in range(TRIES):
         highway, notes = read(cell.normal), list[str]()
         if isinstance(highway, str):
@@ -31,7 +40,7 @@ def mutate(cell: Cell, space: Space, rng: random.Random, count: int) -> tuple[Ce
         for _ in range(TRIES * count):
             if len(notes) == count:
                 break
-            found = rng.choice(MOVES)(highway, space, rng)
+            found = rng.choice(moves)(highway, space, rng)
             if found is not None:
                 highway, note = found
                 notes.append(note)
@@ -119,5 +128,13 @@ def _with(highway: Highway, index: int, node: tuple[str, int]) -> Highway:
     return replace(highway, nodes=(*highway.nodes[:index], node, *highway.nodes[index + 1 :]))
 
 
-MOVES: tuple[Move, ...] = (_activate, _lead, _insert, _remove, _average)
-"""Every move; one is as likely as another."""
+MOVES: Mapping[str, Move] = MappingProxyType(
+    {
+        "replace_operator": _activate,
+        "rewire": _lead,
+        "insert": _insert,
+        "remove": _remove,
+        "average": _average,
+    }
+)
+"""Every move by its name; one is as likely as another."""

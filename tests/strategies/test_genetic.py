@@ -97,13 +97,14 @@ SCRIPT = """
 import hashlib
 from cellsearch.space import load_space
 from cellsearch.strategies import Evaluation, Genetic
-strategy = Genetic(load_space("gated"), seed=3, population=8)
 text = ""
-for turn in range(40):
-    proposal = strategy.ask()
-    text += f"{proposal.cell}{proposal.parents}{proposal.note}"
-    score = int(proposal.cell.id[3:8], 16) / 16**5
-    strategy.tell(proposal, Evaluation(status="ok", score=score))
+for settings in ({}, {"objectives": ("score", "operations"), "recombination": "subtree"}):
+    strategy = Genetic(load_space("gated"), seed=3, population=8, crossover=0.5, **settings)
+    for turn in range(40):
+        proposal = strategy.ask()
+        text += f"{proposal.cell}{proposal.parents}{proposal.note}"
+        score, operations = int(proposal.cell.id[3:8], 16) / 16**5, len(str(proposal.cell))
+        strategy.tell(proposal, Evaluation(status="ok", score=score, operations=operations))
 print(hashlib.sha256(text.encode()).hexdigest())
 """
 
@@ -135,25 +136,49 @@ def test_first_generation_waits_for_its_results_and_later_ones_do_not() -> None:
     assert all(strategy.ask() is not None for _ in range(20))
 
 
-def test_parents_are_among_the_best_as_of_the_last_generation() -> None:
+def test_parents_are_among_the_best_so_far() -> None:
     told: list[float] = []
     allowed: list[set[int]] = []
 
     def evaluate(proposal: Proposal) -> Evaluation:
         told.append(distance(proposal.cell))
-        if len(told) % 10 == 0:
-            allowed.append(set(sorted(range(len(told)), key=told.__getitem__)[:10]))
+        worst = sorted(told)[:10][-1]
+        allowed.append({ordinal for ordinal, score in enumerate(told) if score <= worst})
         return Evaluation(status="ok", score=told[-1])
 
-    proposals = play(Genetic(GATED, seed=2, population=10), 60, evaluate, lag=1)
+    settings = {"population": 10, "immigrants": 0, "replicates": 1}
+    proposals = play(Genetic(GATED, seed=2, **settings), 60, evaluate, lag=1)  # type: ignore[arg-type]
     bred = [(i, p) for i, p in enumerate(proposals) if p.parents]
-    assert len(bred) > 40
+    assert len(bred) == 50
     for ordinal, proposal in bred:
         # With a lag of 1 everything before the proposal was told.
-        assert set(proposal.parents) <= allowed[ordinal // 10 - 1]
+        assert set(proposal.parents) <= allowed[ordinal - 1]
         assert all(f"{parent}" in proposal.note for parent in proposal.parents)
         kind = "crossover of" if len(proposal.parents) == 2 else "mutation of"
         assert proposal.note.startswith(kind)
+
+
+@pytest.mark.parametrize("recombination", ["edit_path", "subtree"])
+def test_the_share_of_children_with_two_parents_is_as_asked(recombination: str) -> None:
+    def share(crossover: float) -> float:
+        strategy = Genetic(
+            GATED, seed=3, population=20, crossover=crossover, recombination=recombination
+        )
+        bred = [p for p in play(strategy, 100) if p.parents and not p.replicate]
+        return sum(len(p.parents) == 2 for p in bred) / len(bred)
+
+    assert share(0) == 0
+    assert 0.3 < share(0.5) < 0.65
+    assert share(1) > 0.7  # where no crossover is new, there is a mutation
+
+
+def test_recombinations_differ_in_their_children_alone() -> None:
+    found = [
+        play(Genetic(GATED, seed=0, population=6, crossover=1, recombination=name), 12)
+        for name in ("edit_path", "subtree")
+    ]
+    assert said(found[0][:6]) == said(found[1][:6])
+    assert said(found[0]) != said(found[1])
 
 
 def test_everything_proposed_is_inside_and_new() -> None:
@@ -180,7 +205,9 @@ def test_finished_cells_come_before_stopped_ones_and_these_by_rung() -> None:
         Evaluation(status="diverged"),
     ]
     # As many compete for a place as there are parents, nearly: mostly the best wins.
-    strategy = Genetic(GATED, seed=0, population=4, tournament=12, crossover=0, immigrants=0)
+    strategy = Genetic(
+        GATED, seed=0, population=4, tournament=12, crossover=0, immigrants=0, replicates=1
+    )
     first = [strategy.ask() for _ in results]
     for proposal, result in zip(first, results, strict=True):
         assert proposal is not None
@@ -242,10 +269,101 @@ def test_duplicates_of_others_are_learned_from_once() -> None:
     )
 
 
-def test_used_up_space_repeats_itself_instead_of_hanging() -> None:
-    space = Space(name="one", operators=("linear", "tanh"), nodes=2, depth=2, products=2)
-    proposals = play(Genetic(space, seed=0, population=3), 12)
-    assert all(space.contains(proposal.cell) is None for proposal in proposals)
+def test_a_used_up_space_ends_the_search_without_repeats() -> None:
+    space = Space(name="few", operators=("linear", "tanh", "relu"), nodes=3, depth=3, products=2)
+    drawn = Counter(space.draw(random.Random(seed)).id for seed in range(300))
+    strategy = Genetic(space, seed=0, population=3, replicates=1)
+    found: list[str] = []
+    while (proposal := strategy.ask()) is not None:
+        found.append(proposal.cell.id)
+        strategy.tell(proposal, judge(proposal))
+    assert len(found) == len(set(found)) > 3
+    assert {cell for cell, count in drawn.items() if count > 5} <= set(found)
+    assert strategy.ask() is None
+
+
+def test_a_space_smaller_than_a_generation_ends_the_search() -> None:
+    space = Space(name="one", operators=("linear",), nodes=1, depth=1, products=2)
+    strategy = Genetic(space, seed=0, population=8)
+    found = []
+    for _ in range(4):
+        proposal = strategy.ask()
+        if proposal is not None:
+            found.append((proposal.cell.id, proposal.replicate))
+            strategy.tell(proposal, judge(proposal))
+    assert len(found) == len(set(found))
+    assert len({cell for cell, _ in found}) == 1
+
+
+def measured(proposal: Proposal) -> Evaluation:
+    """Return a score and a cost of which one falls as the other rises, and some noise in both."""
+    nodes = len(proposal.cell.normal.nodes)
+    luck = int(proposal.cell.id[3:7], 16) / 16**4
+    score, operations = 1 / (1 + nodes) + 0.02 * luck, 1000 * nodes + int(100 * luck)
+    parameters = {"one": 7 * nodes, "two": 3 * nodes}
+    return Evaluation(status="ok", score=score, operations=operations, parameters=parameters)
+
+
+def test_with_several_objectives_the_whole_front_is_kept_and_bred_from() -> None:
+    """With the score alone only large cells are bred from, with the operations small ones too."""
+
+    def sizes_of_parents(objectives: tuple[str, ...]) -> set[int]:
+        strategy = Genetic(GATED, seed=1, objectives=objectives, immigrants=0, replicates=1)
+        proposals = play(strategy, 120, measured)
+        late = [p for p in proposals[80:] if p.parents]
+        return {len(proposals[parent].cell.normal.nodes) for p in late for parent in p.parents}
+
+    one, several = sizes_of_parents(("score",)), sizes_of_parents(("score", "operations"))
+    assert min(several) < min(one)
+    assert max(several) - min(several) > max(one) - min(one)
+    assert len(sizes_of_parents(("operations",))) < len(several)
+
+
+def test_nobody_that_is_best_in_an_objective_or_unbeaten_in_all_is_lost() -> None:
+    """The front of everything told is among the parents, as far as there is room for it."""
+    told: list[tuple[float, int, int]] = []
+
+    def evaluate(proposal: Proposal) -> Evaluation:
+        rank = int(proposal.cell.id[3:7], 16)
+        told.append((float(rank % 7) / 10, rank // 7 % 5, len(told)))
+        return Evaluation(status="ok", score=told[-1][0], operations=told[-1][1])
+
+    strategy = Genetic(
+        GATED, seed=5, population=30, objectives=("score", "operations"), immigrants=0, replicates=1
+    )
+    play(strategy, 60, evaluate, lag=1)
+    front = {
+        ordinal
+        for score, cost, ordinal in told
+        if not any(s <= score and c <= cost and (s, c) != (score, cost) for s, c, _ in told)
+    }
+    later = [strategy.ask() for _ in range(250)]
+    parents = {parent for p in later if p is not None for parent in p.parents}
+    assert 0 < len(front) <= 30
+    assert front <= parents
+
+
+def test_a_duplicate_that_cost_nothing_is_no_cheap_cell() -> None:
+    strategy = Genetic(
+        GATED,
+        seed=0,
+        population=4,
+        objectives=("operations",),
+        tournament=20,
+        crossover=0,
+        immigrants=0,
+        replicates=1,
+    )
+    first = [strategy.ask() for _ in range(4)]
+    for cost, proposal in zip((500, 0, 400, 600), first, strict=True):
+        assert proposal is not None
+        status = "ok" if cost else "duplicate"
+        original = None if cost else "ok"
+        evaluation = Evaluation(status=status, original=original, score=0.5, operations=cost)
+        strategy.tell(proposal, evaluation)
+    children = [strategy.ask() for _ in range(20)]
+    parents = Counter(parent for p in children if p is not None for parent in p.parents)
+    assert parents.most_common(1)[0][0] == 2
 
 
 @pytest.mark.parametrize(
@@ -261,8 +379,20 @@ def test_used_up_space_repeats_itself_instead_of_hanging() -> None:
         ("crossover", "0.3"),
         ("immigrants", -0.1),
         ("immigrants", float("nan")),
+        ("recombination", "edit"),
+        ("recombination", 3),
+        ("objectives", "score"),
+        ("objectives", []),
+        ("objectives", ["score", "score"]),
     ],
 )
 def test_settings_out_of_range_are_refused(setting: str, value: object) -> None:
     with pytest.raises(ExperimentError, match=f"'genetic': {setting} is .*expected"):
         Genetic(GATED, seed=0, **{setting: value})  # type: ignore[arg-type]
+
+
+def test_a_word_nearly_right_is_told() -> None:
+    with pytest.raises(ExperimentError, match=r"recombination is 'edit_paht'.*mean 'edit_path'"):
+        Genetic(GATED, seed=0, recombination="edit_paht")
+    with pytest.raises(ExperimentError, match=r"one of objectives is 'operation'.*'operations'"):
+        Genetic(GATED, seed=0, objectives=["score", "operation"])

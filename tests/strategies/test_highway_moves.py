@@ -19,7 +19,7 @@ def chain(length: int) -> Highway:
     return Highway(tuple(("tanh", node) for node in range(length)), "all")
 
 
-@pytest.mark.parametrize("move", MOVES)
+@pytest.mark.parametrize("move", MOVES.values(), ids=list(MOVES))
 def test_a_move_leads_to_another_highway_cell(move: Move) -> None:
     rng = random.Random(0)
     applied = 0
@@ -42,17 +42,17 @@ def test_every_node_and_every_place_is_in_reach_of_a_move() -> None:
     rng = random.Random(1)
     start = read(zoo["darts_v1"].normal)
     assert isinstance(start, Highway)
-    found: dict[str, set[Highway]] = {move.__name__: set() for move in MOVES}
+    found: dict[str, set[Highway]] = {name: set() for name in MOVES}
     for _ in range(300):
-        for move in MOVES:
+        for name, move in MOVES.items():
             child = move(start, SPACE, rng)
             if child is not None:
-                found[move.__name__].add(child[0])
-    assert len(found["_activate"]) == 8 * 3
-    assert len(found["_lead"]) == sum(range(8))
-    assert len(found["_remove"]) == 6  # of two pairs of nodes, it is the same whichever goes
-    assert len(found["_average"]) == 1
-    assert len(found["_insert"]) > 9 * 4 - 4
+                found[name].add(child[0])
+    assert len(found["replace_operator"]) == 8 * 3
+    assert len(found["rewire"]) == sum(range(8))
+    assert len(found["remove"]) == 6  # of two pairs of nodes, it is the same whichever goes
+    assert len(found["average"]) == 1
+    assert len(found["insert"]) > 9 * 4 - 4
 
 
 def test_crossover_joins_the_first_nodes_of_one_to_the_later_ones_of_the_other() -> None:
