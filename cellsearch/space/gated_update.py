@@ -67,7 +67,7 @@ class GatedUpdate:
 def gated_updates(space: Space) -> tuple[GatedUpdate, ...]:
     """Return the family as far as the operators of a space reach; few of them are outside it.
 
-    The sigmoid and the other activations between 0 and 1 are for gates, all others for f and g.
+    Gates are sigmoids; f and g are of the activations that do not stay between 0 and 1.
     """
     functions = ["identity", *(name for name in activations(space) if not is_gate(name))]
     found = []

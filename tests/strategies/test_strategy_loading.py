@@ -105,7 +105,7 @@ def test_strategy_of_another_package(own: str, monkeypatch: pytest.MonkeyPatch) 
         return [entry] if name in (None, "fixed") else []
 
     monkeypatch.setattr("cellsearch.plugins.entry_points", entry_points)
-    assert strategy_names() == ("fixed", *sorted(STRATEGIES))
+    assert strategy_names() == tuple(sorted(("fixed", *STRATEGIES)))
     assert import_strategy("fixed").__name__ == "Fixed"
 
 
