@@ -138,7 +138,7 @@ class _Evaluator:
         layers = int(self.settings["layers"])
         for description in self.job["tasks"]:
             task = _load_task(json.dumps(description, sort_keys=True))
-            size = fit_hidden_size(
+            size = self.job.get("hidden_size") or fit_hidden_size(
                 self.wide or self.cell,
                 task,
                 self.settings["parameters"],
