@@ -181,3 +181,19 @@ def test_operations_are_counted_over_all_trainings() -> None:
     two = outcome(rungs=[], settings={"learning_rates": [0.01, 0.003]})
     assert two.operations == 2 * one.operations
     assert two.steps == 2 * one.steps
+
+
+def test_losses_at_the_rungs_are_kept_by_task() -> None:
+    found, early = outcome(), outcome(rungs=[4], thresholds=[0.0])
+    assert early.status == "stopped"
+    assert early.rung_losses == {task: (loss,) for task, loss in early.losses.items()}
+    for task, losses in found.rung_losses.items():
+        assert losses == (early.losses[task], found.losses[task])
+
+
+def test_a_super_network_is_as_wide_as_the_cell_it_names() -> None:
+    text = "\n".join(f"v{k} = tanh(linear(x, h_prev))" for k in range(8))
+    text += "\nh = " + " + ".join(f"v{k}" for k in range(8))
+    gru = zoo["gru"].text
+    assert outcome(cell=text, width_of=gru).hidden_size == outcome(cell=gru).hidden_size
+    assert outcome(cell=text, width_of=gru).hidden_size != outcome(cell=text).hidden_size

@@ -228,3 +228,52 @@ def test_parents_become_indices_and_must_exist() -> None:
     lag = FixedLag(Child(["-1", "1"]), Listed([]), share=0, lag=9, candidates=5)
     with pytest.raises(RunError, match=r"proposal 1 as a parent of its proposal 1.*0\.\.0"):
         drive(lag, lambda index: ok(0.5))
+
+
+class Given(Strategy):
+    """Proposes what it is given, and is finished."""
+
+    def __init__(self, proposals: list[Proposal]) -> None:
+        self._proposals = list(proposals)
+
+    def ask(self) -> Proposal | None:
+        return self._proposals.pop(0) if self._proposals else None
+
+    def tell(self, proposal: Proposal, evaluation: Evaluation) -> None:
+        pass
+
+
+def thresholds(proposals: list[Proposal], keep: float) -> list[tuple[float | None, ...]]:
+    """Return the thresholds that candidates get whose scores at the one rung fall from 0.9 on."""
+    lag = FixedLag(
+        Given(proposals), Listed([]), share=0, lag=1, rungs=[10], keep=keep, steps=100, candidates=9
+    )
+    drive(lag, lambda index: ok(0.5, (0.9 - index / 100,)))
+    return [one.thresholds for one in lag.asked]
+
+
+def test_to_keep_all_is_to_stop_nobody() -> None:
+    words = [Proposal(cell=word(f"w {k}")) for k in range(8)]
+    assert set(thresholds(words, keep=1.0)) == {(None,)}
+    assert thresholds(words, keep=0.5)[-1] != (None,)
+
+
+def test_a_super_network_is_neither_stopped_nor_counted() -> None:
+    words = [Proposal(cell=word(f"w {k}")) for k in range(6)]
+    nets = [Proposal(cell=word(f"net {k}"), width_of=word("gru")) for k in range(3)]
+    mixed = [words[0], nets[0], *words[1:4], nets[1], nets[2], *words[4:]]
+    found = thresholds(mixed, keep=0.5)
+    assert [found[1], found[5], found[6]] == [(None,)] * 3
+    assert found[7] == (0.87,)  # of 0.9, 0.88, 0.87 and 0.86; the nets' scores are left out
+
+
+def test_a_cell_of_another_width_is_no_duplicate() -> None:
+    proposals = [
+        Proposal(cell=word("a")),
+        Proposal(cell=word("a"), width_of=word("gru")),
+        Proposal(cell=word("a"), width_of=word("gru")),
+    ]
+    lag = FixedLag(Given(proposals), Listed([]), share=0, lag=1, candidates=9)
+    drive(lag, lambda index: ok(0.5))
+    assert [one.original for one in lag.asked] == [None, None, 1]
+    assert [one.width_of for one in lag.asked] == [None, "gru", "gru"]
