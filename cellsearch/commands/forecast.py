@@ -31,6 +31,7 @@ def show_forecast(experiment: Experiment, workers: int | None, run: Path | None 
     for everything that the search itself would refuse.
     """
     setup = prepare(experiment)
+    experiment = setup.experiment
     workers = experiment.run.workers if workers is None else workers
     if workers is not None and workers < 0:
         raise ExperimentError(f"workers is {workers}; expected 0 (no Ray) or more")
@@ -66,6 +67,13 @@ def show_forecast(experiment: Experiment, workers: int | None, run: Path | None 
     warning = nothing_left(setup)
     if warning is not None:
         print(warning, file=sys.stderr)
+    if setup.table is not None:
+        out.print(
+            f"candidates are looked up in {experiment.evaluation.table}, not trained: a matter of"
+            " seconds",
+            soft_wrap=True,
+        )
+        return
     table = Table("baseline", *(f"{task.name}: hidden, parameters, ms a step" for task in tasks))
     seconds = []  # of one training step on every task, per baseline
     for name, cell in setup.baselines.items():
