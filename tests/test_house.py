@@ -100,7 +100,7 @@ LAYERS = [
     {"cell"},
     {"known", "zoo", "space", "strategies", "tasks", "lowering", "shell", "network"},
     {"backends", "layers", "width", "model", "export", "inspection"},
-    {"training", "trained", "evaluation", "table"},
+    {"training", "trained", "evaluation", "table", "testing"},
     {"experiment", "settings", "compare", "run"},
     {"target", "commands", "cli"},
 ]
