@@ -14,6 +14,7 @@ from cellsearch.strategies.loading import (
 
 if TYPE_CHECKING:
     from cellsearch.strategies.genetic import Genetic
+    from cellsearch.strategies.prune import Prune
     from cellsearch.strategies.random import Random
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "Evaluation",
     "Genetic",
     "Proposal",
+    "Prune",
     "Random",
     "Strategy",
     "import_strategy",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 STRATEGIES: Mapping[str, str] = MappingProxyType(
     {
         "genetic": "cellsearch.strategies.genetic:Genetic",
+        "prune": "cellsearch.strategies.prune:Prune",
         "random": "cellsearch.strategies.random:Random",
     }
 )
