@@ -44,12 +44,14 @@ class Connections:
     """Connections of which each has a part in h.
 
     `junctions` are the names of all junctions in the order of computation, the updates of the
-    states last; those in `linears` are linears, the others sums.
+    states last; those in `linears` are linears, the others sums. Of those in `choices`, sums of
+    what different operators make of one value, a cell has one term in the end.
     """
 
     states: tuple[str, ...]
     junctions: tuple[str, ...]
     linears: frozenset[str]
+    choices: frozenset[str]
     kept: tuple[Connection, ...]
 
     def __len__(self) -> int:
@@ -84,6 +86,8 @@ class Connections:
 
         Gates begin so that a junction is as large with many connections as with few: in a sum, at
         one by their number; in a linear, whose matrices are drawn at random, at one by its root.
+        States are kept between -1 and 1: products of products, of values that nothing bounds, are
+        out of range after few steps of training.
 
         Raises CellError if it is larger than a cell may be.
         """
@@ -94,14 +98,16 @@ class Connections:
             for one in connections:
                 scaled = f"scale({one.expression()}, init={start}, scalar=True)"
                 lines.append(f"{one.gate} = {scaled}")
-            lines.append(self._statement(junction, [one.gate for one in connections]))
+            value = self._value(junction, [one.gate for one in connections])
+            bounded = f"maximum(minimum({value}, 1), -1)" if junction in self.states else value
+            lines.append(f"{junction} = {bounded}")
         return Cell.parse("\n".join(lines))
 
     @cached_property
     def cell(self) -> Cell:
         """The cell without gates, its statements named anew."""
         written = [
-            self._statement(junction, [one.expression() for one in connections])
+            f"{junction} = {self._value(junction, [one.expression() for one in connections])}"
             for junction, connections in self._by_target()
         ]
         graph = Cell.parse("\n".join(written)).graph
@@ -110,6 +116,15 @@ class Connections:
                 data["name"] = ""
         return Cell.from_graph(graph)
 
+    def chosen(self, saliency: Mapping[str, float]) -> Connections | None:
+        """Return what is left when every choice is made: the most salient term stays."""
+        gone: set[str] = set()
+        for junction, connections in self._by_target():
+            if junction in self.choices:
+                best = max(connections, key=lambda one: saliency[one.gate])
+                gone |= {one.gate for one in connections if one is not best}
+        return self.without(gone)
+
     def _by_target(self) -> list[tuple[str, list[Connection]]]:
         """Return the junctions that something flows into, each with its connections."""
         found: dict[str, list[Connection]] = {junction: [] for junction in self.junctions}
@@ -117,11 +132,10 @@ class Connections:
             found[connection.target].append(connection)
         return [(junction, connections) for junction, connections in found.items() if connections]
 
-    def _statement(self, junction: str, values: list[str]) -> str:
+    def _value(self, junction: str, values: list[str]) -> str:
         if junction in self.linears:
-            return f"{junction} = linear({', '.join(values)})"
-        value = values[0] if len(values) == 1 else f"add({', '.join(values)})"
-        return f"{junction} = {value}"
+            return f"linear({', '.join(values)})"
+        return values[0] if len(values) == 1 else f"add({', '.join(values)})"
 
 
 def _fed(kept: tuple[Connection, ...], states: tuple[str, ...]) -> tuple[Connection, ...]:

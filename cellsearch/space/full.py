@@ -70,6 +70,7 @@ class _Growth:
             states=self.space.states,
             junctions=(*junctions, *self.space.states),
             linears=frozenset(linears),
+            choices=frozenset(earlier),
             kept=tuple(self.connections),
         )
 

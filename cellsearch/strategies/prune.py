@@ -215,7 +215,8 @@ class Prune(Strategy):
             left = self._pruned(parent.left, saliency)
             child = _Pruning(left, former.replicate, saliency, parent.ordinal)
             stuck = len(left) == len(parent.left)
-            ended = stuck or _operators(left) <= self._target
+            chosen = left.chosen(saliency)
+            ended = stuck or (chosen is not None and _operators(chosen) <= self._target)
             (search.ended if ended else children).append(child)
         if children:
             search.round, search.prunings, search.told = search.round + 1, children, 0
@@ -259,13 +260,13 @@ class Prune(Strategy):
         self._barren = 0 if cells else self._barren + 1
 
     def _path(self, pruning: _Pruning, count: int) -> list[Cell]:
-        """Return the largest new cells on the way from a pruning to nothing.
+        """Return the largest new cells on the way from a pruning to nothing, each choice made.
 
         Where dropping any one connection leads into the space, the least useful of these goes;
         else the least useful of all.
         """
         found: list[Cell] = []
-        left: Connections | None = pruning.left
+        left = pruning.left.chosen(pruning.saliency)
         while left is not None and len(found) < count:
             cell = self._inside(left)
             if cell is None and _operators(left) <= self._target + REACH:
