@@ -62,6 +62,12 @@ class Connections:
         """The names of the gates."""
         return tuple(connection.gate for connection in self.kept)
 
+    @cached_property
+    def least_operators(self) -> int:
+        """Operators that the cell without gates has at least, whatever of its sums is joined."""
+        functions = {(one.op, one.sources) for one in self.kept if one.op not in ("", "mul")}
+        return len(functions) + len({one.target for one in self.kept} & self.linears)
+
     def without(self, gates: Iterable[str]) -> Connections | None:
         """Return what is left when these go, and what dies with them.
 

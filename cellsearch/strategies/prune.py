@@ -12,7 +12,8 @@ import random
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from math import exp, inf, isfinite, nan
+from itertools import islice
+from math import ceil, exp, isfinite, nan
 from typing import NoReturn
 
 from cellsearch.cell import Cell
@@ -29,8 +30,8 @@ BARREN = 20
 """Searches in a row that end in no new cell before the strategy is finished."""
 SPREAD = 0.5
 """Standard deviation of the logarithm of what saliencies are disturbed by, so that others go."""
-REACH = 2
-"""Operators above the target from which on it is tried which connection leads into the space."""
+REACH = 8
+"""Connections of which it is tried whether the cell without them is inside the space."""
 MOST_SLOTS = 32
 """A full cell of more is not even counted."""
 WIDE = "gru"
@@ -216,7 +217,7 @@ class Prune(Strategy):
             child = _Pruning(left, former.replicate, saliency, parent.ordinal)
             stuck = len(left) == len(parent.left)
             chosen = left.chosen(saliency)
-            ended = stuck or (chosen is not None and _operators(chosen) <= self._target)
+            ended = stuck or (chosen is not None and self._fits(chosen))
             (search.ended if ended else children).append(child)
         if children:
             search.round, search.prunings, search.told = search.round + 1, children, 0
@@ -245,10 +246,10 @@ class Prune(Strategy):
         """Propose the cells that the prunings end in, each from several seeds."""
         cells: list[tuple[Cell, int | None]] = []
         for place, pruning in enumerate(search.ended):
-            share = (self._cells - len(cells)) // (len(search.ended) - place)
-            cells += [(cell, pruning.parent) for cell in self._path(pruning, max(share, 1))]
+            share = ceil((self._cells - len(cells)) / (len(search.ended) - place))
+            cells += [(cell, pruning.parent) for cell in self._path(pruning, share)]
         for replicate in range(self._replicates):
-            for cell, parent in cells[: self._cells]:
+            for cell, parent in cells:
                 proposal = Proposal(
                     cell=cell,
                     replicate=replicate,
@@ -262,15 +263,15 @@ class Prune(Strategy):
     def _path(self, pruning: _Pruning, count: int) -> list[Cell]:
         """Return the largest new cells on the way from a pruning to nothing, each choice made.
 
-        Where dropping any one connection leads into the space, the least useful of these goes;
-        else the least useful of all.
+        Where dropping one of the least useful connections leads into the space, that one goes, else
+        the least useful.
         """
         found: list[Cell] = []
         left = pruning.left.chosen(pruning.saliency)
         while left is not None and len(found) < count:
             cell = self._inside(left)
-            if cell is None and _operators(left) <= self._target + REACH:
-                for less in _each_less(left, pruning.saliency):
+            if cell is None and self._fits(left):
+                for less in islice(_each_less(left, pruning.saliency), REACH):
                     cell = self._inside(less)
                     if cell is not None:
                         left = less
@@ -283,9 +284,18 @@ class Prune(Strategy):
 
     def _inside(self, left: Connections) -> Cell | None:
         """Return the cell without gates, or None if it is too large or outside the space."""
-        if _operators(left) > self._target or self._space.contains(left.cell) is not None:
-            return None
-        return left.cell
+        good = self._fits(left) and self._space.contains(left.cell) is None
+        return left.cell if good else None
+
+    def _fits(self, left: Connections) -> bool:
+        """Return whether the cell without gates has no more operators than the target."""
+        if left.least_operators > self._target:
+            return False
+        try:
+            nodes = left.cell.normal.nodes
+        except CellError:  # sums within sums, joined, may have too many terms
+            return False
+        return sum(node.op in OPERATORS for node in nodes) <= self._target
 
 
 def _each_less(left: Connections, saliency: Mapping[str, float]) -> Iterator[Connections]:
@@ -299,15 +309,6 @@ def _each_less(left: Connections, saliency: Mapping[str, float]) -> Iterator[Con
 def _less(left: Connections, saliency: Mapping[str, float]) -> Connections | None:
     """Return what is left without the least useful connection that can go, None if none can."""
     return next(_each_less(left, saliency), None)
-
-
-def _operators(left: Connections) -> float:
-    """Return how many operators the cell without gates has; of no cell at all, infinitely many."""
-    try:
-        nodes = left.cell.normal.nodes
-    except CellError:  # sums within sums, joined, may have too many terms
-        return inf
-    return sum(node.op in OPERATORS for node in nodes)
 
 
 def _affordable(space: Space, slots: int) -> Connections:
