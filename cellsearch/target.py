@@ -69,6 +69,8 @@ def _of_run(folder: Path, which: str) -> Target:
     finalist = found if isinstance(found, Finalist) else known.get(found.cell_id)
     if finalist is None:
         name = found.name if isinstance(found, Baseline) else f"candidate-{found.index}"
+        if not isinstance(found, Baseline | Finalist) and found.is_super_network:
+            name += ", a super-network"
         return Target(found.cell, name, run)
     replicates: dict[str, int] = {}
     for task in finalist.losses:

@@ -117,22 +117,29 @@ def status_line(data: Mapping[str, Any]) -> str:
     count = Counter(_status(row) for row in candidates)
     order = [*STATUSES, *sorted(set(count) - set(STATUSES))]
     parts = ", ".join(f"{count[status]} {status}" for status in order if count[status])
+    supers = sum(map(_is_super_network, candidates))
+    parts += f" ({supers} of them super-network{'s' * (supers > 1)})" if supers else ""
     plural = "" if len(candidates) == 1 else "s"
     return f"{len(candidates)} candidate{plural}" + (f": {parts}" if parts else "")
 
 
 def ranked_candidates(data: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Return the candidates of a run's JSON: finished ones by score, then stopped, then failed."""
+    """Return the candidates of a run's JSON: finished ones by score, then stopped, then failed.
+
+    Super-networks come last, in the order in which they were trained: their scores rank no cells.
+    """
     rows = {row.get("index"): row for row in data.get("candidates", ())}
 
-    def key(row: Mapping[str, Any]) -> tuple[tuple[int, float], bool, int]:
+    def key(row: Mapping[str, Any]) -> tuple[bool, tuple[float, float], bool, int]:
+        if _is_super_network(row):
+            return True, (0, 0.0), False, int(row.get("index", 0))
         original = rows.get(row.get("original"), row)
         rank = Evaluation(
             status=_known(original),
             score=row.get("score"),
             rung_scores=tuple(original.get("rung_scores", ())),
         ).rank_key
-        return rank, row.get("original") is not None, int(row.get("index", 0))
+        return False, rank, row.get("original") is not None, int(row.get("index", 0))
 
     return sorted(rows.values(), key=key)
 
@@ -238,7 +245,8 @@ def _captions(data: Mapping[str, Any], rows: Sequence[Standing]) -> list[str]:
 
 def _drawn(data: Mapping[str, Any], shown: int) -> str:
     """Say against how many draws how many proposals of the strategy stand."""
-    evaluated = [row for row in data.get("candidates", ()) if _status(row) != "duplicate"]
+    cells = [row for row in data.get("candidates", ()) if not _is_super_network(row)]
+    evaluated = [row for row in cells if _status(row) != "duplicate"]
     drawn = sum(bool(row.get("control")) for row in evaluated)
     begun = [row.get("cell_id") for row in evaluated if row.get("seed")]
     seeds = len(set(begun))
@@ -305,6 +313,11 @@ def _status(row: Mapping[str, Any]) -> str:
     return one_line(row.get("status", NOTHING))
 
 
+def _is_super_network(row: Mapping[str, Any]) -> bool:
+    """Tell whether a candidate is none of the cells found, but one that is pruned to find them."""
+    return row.get("width_of") is not None
+
+
 def _known(row: Mapping[str, Any]) -> str:
     """Return the status for ranking; one that is not known ranks as a failure."""
     return _status(row) if _status(row) in STATUSES else "crashed"
@@ -314,6 +327,8 @@ def _note(row: Mapping[str, Any]) -> str:
     parts = []
     if row.get("control"):
         parts.append("random")
+    if _is_super_network(row):
+        parts.append("super-network, not ranked")
     if row.get("original") is not None:
         parts.append(f"as #{row['original']}")
     if row.get("replicate"):

@@ -296,7 +296,8 @@ class Driver:
     def _record(self, candidate: Candidate, *, restored: bool) -> None:
         self._results[candidate.index] = candidate.result
         self._table[candidate.index] = candidate
-        self._tally.candidate(candidate.index, candidate.result, restored=restored)
+        ranked = not candidate.is_super_network
+        self._tally.candidate(candidate.index, candidate.result, restored=restored, ranked=ranked)
 
 
 def _read(outcome: Result | Crash) -> tuple[Evaluation, Mapping[str, bytes]]:

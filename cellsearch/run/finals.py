@@ -54,7 +54,7 @@ def choose(
     finished = [
         one
         for one in candidates
-        if one.result.status == "ok" and one.width_of is None
+        if one.result.status == "ok" and not one.is_super_network
         if one.control or one.cell_id not in given
     ]
     ranked = sorted(finished, key=lambda one: (one.result.rank_key, one.index))

@@ -145,7 +145,7 @@ class FixedLag:
             evaluation = results[self._counted]
             self._spent += evaluation.steps
             counted = self.asked[self._counted]
-            if counted.original is None and counted.width_of is None:
+            if counted.original is None and not counted.is_super_network:
                 for scores, score in zip(self._scores, evaluation.rung_scores, strict=False):
                     bisect.insort(scores, score)
             self._counted += 1

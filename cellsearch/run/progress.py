@@ -54,8 +54,10 @@ class Tally:
         done = self._now.done + (not restored)
         self._show(replace(self._now, baselines=scores, done=done))
 
-    def candidate(self, index: int, evaluation: Evaluation, *, restored: bool) -> None:
-        """Count a candidate; a duplicate is none of the budget's."""
+    def candidate(
+        self, index: int, evaluation: Evaluation, *, restored: bool, ranked: bool = True
+    ) -> None:
+        """Count a candidate; a duplicate is none of the budget's, what is not `ranked` no best."""
         now = self._now
         if evaluation.status == "duplicate":
             self._show(replace(now, duplicates=now.duplicates + 1))
@@ -65,7 +67,11 @@ class Tally:
             now = replace(now, stopped=now.stopped + 1)
         elif evaluation.status != "ok":
             now = replace(now, failed=now.failed + 1)
-        elif evaluation.score is not None and (now.best is None or evaluation.score < now.best):
+        elif (
+            ranked
+            and evaluation.score is not None
+            and (now.best is None or evaluation.score < now.best)
+        ):
             now = replace(now, best=evaluation.score, best_index=index)
         self._show(now)
 

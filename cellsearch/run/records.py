@@ -82,6 +82,11 @@ class Candidate:
         return parse_cell(self.text)
 
     @property
+    def is_super_network(self) -> bool:
+        """Whether it is no cell that was found, but one of which parts are to be kept."""
+        return self.width_of is not None
+
+    @property
     def result(self) -> Evaluation:
         """The evaluation of a candidate that has one, as all that are read from a store have."""
         if self.evaluation is None:

@@ -24,10 +24,12 @@ def rank_correlation(
 ) -> dict[int, float | None]:
     """Return for each rung before the end how its scores rank candidates as the end does.
 
-    Only candidates that finished count; where rungs stop the others, they were chosen by the very
-    score that is correlated, so the number is a careful one. None where it does not exist.
+    Only candidates that finished count, no super-networks; where rungs stop the others, they were
+    chosen by the very score that is correlated, so the number is a careful one. None where it does
+    not exist.
     """
-    finished = [one.result for one in candidates if one.result.status == "ok"]
+    cells = [one for one in candidates if not one.is_super_network]
+    finished = [one.result for one in cells if one.result.status == "ok"]
     found: dict[int, float | None] = {}
     for position, steps in enumerate(experiment.fidelity.rungs):
         if steps >= experiment.evaluation.steps:
@@ -72,9 +74,9 @@ def verdict(
     """Say how the best cell compares with the best baseline and with the LSTM, on the same seeds.
 
     The first sentence stands for itself; the second says how the strategy's best compares with the
-    control's: `proposed` candidates came from the strategy, without the seeds of the space, `drawn`
-    ones from the control. Tasks, with their `levels` of chance and solved, on which the opposite is
-    sure are named.
+    control's: `proposed` cells came from the strategy, without the seeds of the space and
+    super-networks, `drawn` ones from the control. Tasks, with their `levels` of chance and solved,
+    on which the opposite is sure are named.
 
     The intervals are Student's, of paired differences, at 95 % for all cells found together: the
     best of several is chosen by the very scores that are compared, so each interval has the

@@ -45,8 +45,12 @@ class Run:
 
     @property
     def best_so_far(self) -> Candidate | None:
-        """The finished candidate of best score in the search: one training, hence a lucky one."""
-        finished = [one for one in self.candidates if one.result.status == "ok"]
+        """The finished candidate of best score in the search: one training, hence a lucky one.
+
+        No super-network is.
+        """
+        cells = [one for one in self.candidates if not one.is_super_network]
+        finished = [one for one in cells if one.result.status == "ok"]
         return min(finished, key=lambda one: (one.result.rank_key, one.index), default=None)
 
     def leaderboard(self) -> tuple[Finalist, ...]:
@@ -96,7 +100,8 @@ class Run:
 
         The first sentence stands for itself.
         """
-        evaluated = [one for one in self.candidates if one.result.status != "duplicate"]
+        cells = [one for one in self.candidates if not one.is_super_network]
+        evaluated = [one for one in cells if one.result.status != "duplicate"]
         drawn = sum(one.control for one in evaluated)
         seeds = sum(one.seed is not None for one in evaluated)
         return report.verdict(

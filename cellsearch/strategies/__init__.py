@@ -15,6 +15,7 @@ from cellsearch.strategies.loading import (
 if TYPE_CHECKING:
     from cellsearch.strategies.enumerate import Enumerate
     from cellsearch.strategies.genetic import Genetic
+    from cellsearch.strategies.prune import Prune
     from cellsearch.strategies.random import Random
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "Evaluation",
     "Genetic",
     "Proposal",
+    "Prune",
     "Random",
     "Strategy",
     "import_strategy",

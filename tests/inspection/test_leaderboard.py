@@ -230,6 +230,19 @@ def test_candidates_are_ranked_as_evaluations_are() -> None:
     assert ranked == [4, 5, 2, 3, 1, 7, 0, 6]
 
 
+def test_super_networks_are_named_and_rank_behind_all_cells() -> None:
+    rows = [
+        candidate(0, "ok", 0.1, width_of="h = ..."),
+        candidate(1, "diverged", None),
+        candidate(2, "diverged", None, width_of="h = ..."),
+        candidate(3, "ok", 0.5, width_of=None),
+    ]
+    data = {"candidates": rows}
+    assert [row["index"] for row in ranked_candidates(data)] == [3, 1, 0, 2]
+    assert status_line(data) == "4 candidates: 2 ok, 2 diverged (2 of them super-networks)"
+    assert plain_text(candidate_table(data)).count("super-network, not ranked") == 2
+
+
 def test_counts_by_status_in_their_usual_order() -> None:
     rows = [candidate(i, status, None) for i, status in enumerate(["crashed", "ok", "ok", "odd"])]
     assert status_line({"candidates": rows}) == "4 candidates: 2 ok, 1 crashed, 1 odd"

@@ -242,6 +242,8 @@ def test_rank_correlation_is_of_the_finished_at_each_rung_before_the_end() -> No
         for index, (rung, end) in enumerate(rows)
     ]
     candidates.append(candidate(4, status="stopped", score=0.9, rung_scores=(0.9,)))
+    wide = candidate(5, score=0.0, rung_scores=(0.9, 0.0))
+    candidates.append(replace(wide, width_of="a super-network, as wide as this"))
     assert rank_correlation(experiment(), candidates) == {30: pytest.approx(0.8)}
     assert rank_correlation(experiment(), []) == {30: None}
 

@@ -1,0 +1,328 @@
+"""Pruning: from the space's full cell, connections are dropped until a small cell is left.
+
+Which go is decided by their saliency, to first order what the loss would change by without them
+(Mozer and Smolensky, 1988, "Skeletonization", https://proceedings.neurips.cc/paper/1988); that a
+cell can be found so was shown by Zhang, Huang and Wang, 2018, "You Only Search Once: Single Shot
+Neural Architecture Search via Direct Sparse Optimization", https://arxiv.org/abs/1811.01567.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+from math import ceil, exp, isfinite, nan
+from typing import NoReturn
+
+from cellsearch.cell import Cell
+from cellsearch.errors import CellError, ExperimentError
+from cellsearch.known import zoo
+from cellsearch.operators import OPERATORS
+from cellsearch.seeds import derive
+from cellsearch.space import Space
+from cellsearch.space.connections import Connections
+from cellsearch.space.full import full_cell
+from cellsearch.strategies.base import Evaluation, Proposal, Strategy
+
+BARREN = 20
+"""Searches in a row that end in no new cell before the strategy is finished."""
+SPREAD = 0.5
+"""Standard deviation of the logarithm of what saliencies are disturbed by, so that others go."""
+REACH = 8
+"""Connections of which it is tried whether the cell without them is inside the space."""
+MOST_SLOTS = 32
+"""A full cell of more is not even counted."""
+WIDE = "gru"
+"""The known cell whose width every super-network has."""
+
+
+@dataclass(slots=True, eq=False)
+class _Pruning:
+    """What is left of a full cell in one line of prunings, and what is known of it."""
+
+    left: Connections
+    replicate: int
+    saliency: Mapping[str, float]  # until it is trained, that of what it was pruned from
+    parent: int | None = None  # ordinal of that
+    ordinal: int = -1
+    score: float | None = None  # None where it failed
+
+
+@dataclass(slots=True, eq=False)
+class _Search:
+    """One way from the full cell to cells: the prunings of its present round, and the ended."""
+
+    number: int
+    prunings: list[_Pruning]
+    round: int = 0
+    told: int = 0
+    ended: list[_Pruning] = field(default_factory=list)
+
+
+class Prune(Strategy):
+    """Trains super-networks, drops what they need least, and proposes the cells that are left.
+
+    A search begins with the full cell, trained from as many seeds as there are competitors. In each
+    round, competitors that fall behind are given up; of the others the connections of least
+    saliency are dropped, with what dies with them, and where there is room for more competitors,
+    from disturbed saliencies. Once the best are pruned to the target they end in cells of the
+    space, each smaller than the one before. These are trained as all cells are: no score of a
+    super-network ranks a cell. Then the next search begins, from other seeds.
+
+    Args:
+        space: where the cells come from: of shape "graph", and not of scans.
+        seed: of all that is random.
+        slots: of the full cell; see `space.full`. Those of an LSTM need 6, of a GRU 5.
+        competitors: how many prunings compete in a round.
+        drop: the share of connections that goes in a round.
+        tolerance: how far a score may be behind the best of its round.
+        target: the most operators a cell may have in the end; 0 for what the space allows.
+        cells: how many cells a search ends in, at most.
+        replicates: how many trainings each of them is given.
+        searches: how many go on at the same time, so that no worker waits for the end of a round.
+        saliency: "measured", or "random" for a control that drops connections by chance.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        *,
+        seed: int,
+        slots: int = 5,
+        competitors: int = 2,
+        drop: float = 0.4,
+        tolerance: float = 0.1,
+        target: int = 0,
+        cells: int = 4,
+        replicates: int = 2,
+        searches: int = 2,
+        saliency: str = "measured",
+    ) -> None:
+        counts = {
+            "slots": (slots, 1),
+            "competitors": (competitors, 1),
+            "target": (target, 0),
+            "cells": (cells, 1),
+            "replicates": (replicates, 1),
+            "searches": (searches, 1),
+        }
+        for key, (value, low) in counts.items():
+            if isinstance(value, bool) or not isinstance(value, int) or value < low:
+                _refuse(f"{key} is {value!r}; expected a whole number, {low} or more")
+        if slots > MOST_SLOTS:
+            _refuse(f"slots is {slots}; expected at most {MOST_SLOTS}, and few fit into a cell")
+        shares = {"drop": (drop, 0.01), "tolerance": (tolerance, 0.0)}
+        for key, (share, least) in shares.items():
+            good = isinstance(share, int | float) and not isinstance(share, bool)
+            if not good or not least <= share <= 0.99:
+                _refuse(f"{key} is {share!r}; expected a number from {least:g} to 0.99")
+        if saliency not in ("measured", "random"):
+            _refuse(f"saliency is {saliency!r}; expected 'measured' or 'random'")
+        if space.shape != "graph" or "scan" in space.rules:
+            what = f"shape {space.shape!r}" if space.shape != "graph" else "the rule 'scan'"
+            _refuse(
+                f"space {space.name!r} has {what}, which no pruning of a full cell keeps to; "
+                "expected a space of any graphs, such as 'gated'; or use strategy 'genetic'"
+            )
+        self._space = space
+        self._rng = random.Random(derive("prune", seed))
+        self._full = _affordable(space, slots)
+        self._slots, self._competitors, self._drop = slots, competitors, drop
+        self._tolerance, self._target = tolerance, min(target or space.nodes, space.nodes)
+        self._cells, self._replicates, self._searches = cells, replicates, searches
+        self._measured = saliency == "measured"
+        self._waiting: deque[tuple[Proposal, _Search | None, _Pruning | None]] = deque()
+        self._out: deque[tuple[_Search | None, _Pruning | None]] = deque()
+        self._known: set[str] = set()  # ids of the cells proposed
+        self._begun = self._running = self._asked = self._barren = 0
+
+    def ask(self) -> Proposal | None:
+        """Return a super-network, or a cell that a search ended in.
+
+        None while all searches wait for the end of a round, and once many ended in nothing new.
+        """
+        if not self._waiting and self._running < self._searches and self._barren < BARREN:
+            self._begin()
+        if not self._waiting:
+            return None
+        proposal, search, pruning = self._waiting.popleft()
+        if pruning is not None:
+            pruning.ordinal = self._asked
+        self._out.append((search, pruning))
+        self._asked += 1
+        return proposal
+
+    def tell(self, proposal: Proposal, evaluation: Evaluation) -> None:
+        """Take in one result; at the end of a round, prune.
+
+        Raises ExperimentError if a super-network is refused as too large.
+        """
+        search, pruning = self._out.popleft()
+        if search is None or pruning is None:
+            return  # a cell, and what is pruned does not depend on how good it is
+        if evaluation.outcome == "rejected":
+            _refuse(
+                f"a super-network of {len(pruning.left)} connections, from {self._slots} slots,"
+                f" was rejected: {evaluation.message}; lower strategy.slots or raise that limit"
+            )
+        gates = pruning.left.gates
+        measured = [evaluation.measured.get(f"{gate}.weight", nan) for gate in gates]
+        if evaluation.outcome == "ok" and all(map(isfinite, measured)):
+            if not self._measured:
+                measured = [self._rng.random() for _ in gates]
+            pruning.score = evaluation.score
+            pruning.saliency = dict(zip(gates, measured, strict=True))
+        search.told += 1
+        if search.told == len(search.prunings):
+            self._end_round(search)
+
+    def _begin(self) -> None:
+        first, chance = self._begun * self._competitors, self._chance(self._full)
+        prunings = [
+            _Pruning(self._full, first + place, chance) for place in range(self._competitors)
+        ]
+        self._propose(_Search(self._begun, prunings))
+        self._begun += 1
+        self._running += 1
+
+    def _chance(self, left: Connections) -> dict[str, float]:
+        """Return saliencies that leave it to chance which connections go."""
+        return {gate: self._rng.random() for gate in left.gates}
+
+    def _propose(self, search: _Search) -> None:
+        for pruning in search.prunings:
+            left, every = len(pruning.left), len(self._full)
+            proposal = Proposal(
+                cell=pruning.left.super_network,
+                replicate=pruning.replicate,
+                measure=("saliency",),
+                parents=() if pruning.parent is None else (pruning.parent,),
+                note=f"search {search.number}, round {search.round}: {left} of {every} connections",
+                width_of=zoo[WIDE],
+            )
+            self._waiting.append((proposal, search, pruning))
+
+    def _end_round(self, search: _Search) -> None:
+        """Prune those that are not given up; those that reach the target have ended."""
+        parents = self._not_given_up(search.prunings)
+        children: list[_Pruning] = []
+        for place, former in enumerate(search.prunings):
+            parent = parents[place % len(parents)]
+            saliency = dict(parent.saliency)
+            if place >= len(parents):
+                saliency = {k: v * exp(self._rng.gauss(0, SPREAD)) for k, v in saliency.items()}
+            left = self._pruned(parent.left, saliency)
+            child = _Pruning(left, former.replicate, saliency, parent.ordinal)
+            stuck = len(left) == len(parent.left)
+            chosen = left.chosen(saliency)
+            ended = stuck or (chosen is not None and self._fits(chosen))
+            (search.ended if ended else children).append(child)
+        if children:
+            search.round, search.prunings, search.told = search.round + 1, children, 0
+            self._propose(search)
+        else:
+            self._finish(search)
+
+    def _not_given_up(self, prunings: list[_Pruning]) -> list[_Pruning]:
+        """Return the prunings within the tolerance of the best, best first; if all failed, all."""
+        scored = [one for one in prunings if one.score is not None]
+        scored.sort(key=lambda one: one.score or 0.0)
+        most = (scored[0].score or 0.0) + self._tolerance if scored else 0.0
+        return [one for one in scored if (one.score or 0.0) <= most] or prunings
+
+    def _pruned(self, left: Connections, saliency: Mapping[str, float]) -> Connections:
+        """Return what is left when the share to be dropped is gone, or nothing more can go."""
+        most = min(len(left) - 1, int(len(left) * (1 - self._drop)))
+        while len(left) > most:
+            less = _less(left, saliency)
+            if less is None:
+                break
+            left = less
+        return left
+
+    def _finish(self, search: _Search) -> None:
+        """Propose the cells that the prunings end in, each from several seeds."""
+        cells: list[tuple[Cell, int | None]] = []
+        for place, pruning in enumerate(search.ended):
+            share = ceil((self._cells - len(cells)) / (len(search.ended) - place))
+            cells += [(cell, pruning.parent) for cell in self._path(pruning, share)]
+        for replicate in range(self._replicates):
+            for cell, parent in cells:
+                proposal = Proposal(
+                    cell=cell,
+                    replicate=replicate,
+                    parents=() if parent is None else (parent,),
+                    note=f"what search {search.number} left",
+                )
+                self._waiting.append((proposal, None, None))
+        self._running -= 1
+        self._barren = 0 if cells else self._barren + 1
+
+    def _path(self, pruning: _Pruning, count: int) -> list[Cell]:
+        """Return the largest new cells on the way from a pruning to nothing, each choice made.
+
+        Where dropping one of the least useful connections leads into the space, that one goes, else
+        the least useful.
+        """
+        found: list[Cell] = []
+        left = pruning.left.chosen(pruning.saliency)
+        while left is not None and len(found) < count:
+            cell = self._inside(left)
+            if cell is None and self._fits(left):
+                for less in islice(_each_less(left, pruning.saliency), REACH):
+                    cell = self._inside(less)
+                    if cell is not None:
+                        left = less
+                        break
+            if cell is not None and cell.id not in self._known:
+                self._known.add(cell.id)
+                found.append(cell)
+            left = _less(left, pruning.saliency)
+        return found
+
+    def _inside(self, left: Connections) -> Cell | None:
+        """Return the cell without gates, or None if it is too large or outside the space."""
+        good = self._fits(left) and self._space.contains(left.cell) is None
+        return left.cell if good else None
+
+    def _fits(self, left: Connections) -> bool:
+        """Return whether the cell without gates has no more operators than the target."""
+        if left.least_operators > self._target:
+            return False
+        try:
+            nodes = left.cell.normal.nodes
+        except CellError:  # sums within sums, joined, may have too many terms
+            return False
+        return sum(node.op in OPERATORS for node in nodes) <= self._target
+
+
+def _each_less(left: Connections, saliency: Mapping[str, float]) -> Iterator[Connections]:
+    """Yield what is left without each one connection that can go, the least useful first."""
+    for gate in sorted(left.gates, key=saliency.__getitem__):
+        less = left.without([gate])
+        if less is not None:
+            yield less
+
+
+def _less(left: Connections, saliency: Mapping[str, float]) -> Connections | None:
+    """Return what is left without the least useful connection that can go, None if none can."""
+    return next(_each_less(left, saliency), None)
+
+
+def _affordable(space: Space, slots: int) -> Connections:
+    """Return the full cell; raises ExperimentError if it is larger than a cell may be."""
+    full = full_cell(space, slots)
+    try:
+        full.super_network  # noqa: B018 - written out, it is checked
+    except CellError as error:
+        _refuse(
+            f"the full cell of space {space.name!r} with {slots} slots has {len(full)} connections,"
+            f" each with a gate, and is too large ({error}); lower strategy.slots"
+        )
+    return full
+
+
+def _refuse(problem: str) -> NoReturn:
+    raise ExperimentError(f"strategy 'prune': {problem}")
