@@ -15,6 +15,7 @@ from cellsearch.strategies.loading import (
 if TYPE_CHECKING:
     from cellsearch.strategies.enumerate import Enumerate
     from cellsearch.strategies.genetic import Genetic
+    from cellsearch.strategies.grow import Grow
     from cellsearch.strategies.prune import Prune
     from cellsearch.strategies.random import Random
 
@@ -23,6 +24,7 @@ __all__ = [
     "Enumerate",
     "Evaluation",
     "Genetic",
+    "Grow",
     "Proposal",
     "Prune",
     "Random",

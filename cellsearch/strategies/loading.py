@@ -17,6 +17,7 @@ STRATEGIES: Mapping[str, str] = MappingProxyType(
     {
         "enumerate": "cellsearch.strategies.enumerate:Enumerate",
         "genetic": "cellsearch.strategies.genetic:Genetic",
+        "grow": "cellsearch.strategies.grow:Grow",
         "prune": "cellsearch.strategies.prune:Prune",
         "random": "cellsearch.strategies.random:Random",
     }

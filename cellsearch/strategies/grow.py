@@ -1,0 +1,251 @@
+"""Growing: cells grow from their output, growth by growth, as decision trees do.
+
+What a growth gains is seen by training the grown cell. As in decision trees the growth of best
+gain comes first, and growth stops where the gain is within the noise (Breiman, Friedman, Olshen
+and Stone, 1984, "Classification and Regression Trees", https://doi.org/10.1201/9781315139470). No
+neural network generates or ranks.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from statistics import fmean
+
+from cellsearch.cell import Cell
+from cellsearch.errors import ExperimentError
+from cellsearch.seeds import derive
+from cellsearch.space import Space
+from cellsearch.strategies.base import Evaluation, Proposal, Strategy
+from cellsearch.strategies.gated_update_sprout import GatedUpdateSprout
+from cellsearch.strategies.highway_sprout import HighwaySprout
+from cellsearch.strategies.sprout import Sprout, begin
+
+TRIES = 60
+"""Growths that are drawn before a branch is given up as one that nothing new grows from."""
+FAILED = 1_000_000
+"""First part of the rank of what did not even reach the first rung; see `Evaluation.rank_key`."""
+ORDERS = ("gain", "random")
+"""Which branches grow on: the best, or any."""
+
+AnySprout = Sprout | GatedUpdateSprout | HighwaySprout
+
+
+@dataclass(slots=True, eq=False)
+class Branch:
+    """A partial cell, the cell it is closed to for scoring, and what is known of that."""
+
+    sprout: AnySprout
+    cell: Cell | None = None  # None: it cannot be closed yet, as may be at the beginning
+    parent: Branch | None = None
+    ordinal: int = -1
+    results: list[Evaluation] = field(default_factory=list)
+    asked: int = 1  # evaluations that were asked for
+    idle: int = 0  # growths in a row that gained nothing
+    barren: bool = False  # nothing new grows from it
+
+    @property
+    def rank(self) -> tuple[int, float]:
+        """The mean score of all evaluations, or the rank of the worst."""
+        keys = [result.rank_key for result in self.results]
+        worst = max(keys, default=(FAILED, 0.0))
+        return worst if worst[0] else (0, fmean(score for _, score in keys))
+
+    @property
+    def living(self) -> bool:
+        """Whether it may grow on."""
+        return not self.barren and self.rank[0] < FAILED
+
+    def gain(self) -> float:
+        """Return the parent's score less its own; infinite where one came further than the other.
+
+        What grew before there was anything to score gains infinitely.
+        """
+        if self.parent is None or self.parent.rank[0] > self.rank[0]:
+            return math.inf
+        if self.parent.rank[0] < self.rank[0]:
+            return -math.inf
+        return self.parent.rank[1] - self.rank[1]
+
+
+class Grow(Strategy):
+    """Lets cells grow from their output, and the best of them grow on.
+
+    A cell begins as one open place, where h is. A growth puts an operator there, with new open
+    places, a state, or a value that is there already; what is open is closed, for scoring, by a
+    linear of x and h_prev. All growths of a cell are far more than can be trained, so some are
+    drawn at random: the `beam` best cells so far take turns. A cell grows no more once `width`
+    growths in a row have gained no more than the noise, which is measured by training leaders
+    anew. When all have stopped, growing begins again at the open place, with growths that were not
+    tried before.
+
+    Args:
+        space: where the cells come from.
+        seed: of all that is random.
+        beam: how many cells grow at a time.
+        width: how many growths in a row may gain nothing before a cell grows no more.
+        order: "gain", or "random" for a control in which any cells grow on, not the best.
+        stop: whether cells stop growing at all.
+        margin: how many standard deviations of the difference of two trainings count as noise.
+        replicates: how many leaders are trained anew, to measure the noise.
+        sharing: whether a growth may put a value that is there already.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        *,
+        seed: int,
+        beam: int = 4,
+        width: int = 8,
+        order: str = "gain",
+        stop: bool = True,
+        margin: float = 1.0,
+        replicates: int = 4,
+        sharing: bool = True,
+    ) -> None:
+        counts = {"beam": (beam, 1), "width": (width, 1), "replicates": (replicates, 0)}
+        for key, (value, low) in counts.items():
+            if isinstance(value, bool) or not isinstance(value, int) or value < low:
+                raise ExperimentError(
+                    f"strategy 'grow': {key} is {value!r}; expected a whole number, {low} or more"
+                )
+        if order not in ORDERS:
+            raise ExperimentError(
+                f"strategy 'grow': order is {order!r}; expected one of {', '.join(ORDERS)}"
+            )
+        for key, said in (("stop", stop), ("sharing", sharing)):
+            if not isinstance(said, bool):
+                raise ExperimentError(f"strategy 'grow': {key} is {said!r}; expected true or false")
+        if isinstance(margin, bool) or not isinstance(margin, int | float) or not margin >= 0:
+            raise ExperimentError(
+                f"strategy 'grow': margin is {margin!r}; expected a number, 0 or more"
+            )
+        self._space, self._rng = space, random.Random(derive("grow", seed))
+        self._beam, self._width, self._order = beam, width, order
+        self._stop, self._margin, self._replicates = stop, margin, replicates
+        self._sharing = sharing
+        sprout = _first(space)
+        self._root = Branch(sprout, sprout.closed(space))
+        self._branches: dict[str, Branch] = {}  # by the cell's id, in the order of asking
+        self._members: list[Branch] = [self._root]
+        self._doubted: list[Branch] = []
+        self._squares: list[float] = []  # estimates of the variance between trainings
+        self._turn = self._asked = self._news = 0
+
+    def ask(self) -> Proposal | None:
+        """Return a growth of a cell of the beam, or a leader once more.
+
+        None where nothing new grows from any cell that is known by now.
+        """
+        if not self._asked and self._root.cell is not None:
+            return self._propose(self._root, self._root.cell, "open")
+        if self._doubted:
+            return self._ask_again(self._doubted.pop(0))
+        while self._members:
+            for _ in range(len(self._members)):
+                member = self._members[self._turn % len(self._members)]
+                self._turn += 1
+                proposal = self._grow(member)
+                if proposal is not None:
+                    return proposal
+            self._members = self._best([self._root, *self._branches.values()])
+        return None
+
+    def tell(self, proposal: Proposal, evaluation: Evaluation) -> None:
+        """Take in one result; after as many as the beam is wide, choose who grows on."""
+        branch = self._branches[proposal.cell.id]
+        if proposal.replicate:
+            self._take_again(branch, evaluation)
+            return
+        branch.results.append(evaluation)
+        if branch.parent is not None:
+            gained = branch.gain() > self._noise()
+            branch.parent.idle = 0 if gained else branch.parent.idle + 1
+        self._news += 1
+        if self._news >= self._beam:
+            self._news = 0
+            self._choose()
+
+    def _choose(self) -> None:
+        living = [branch for branch in self._branches.values() if branch.living]
+        growing = [branch for branch in living if branch.idle < self._width or not self._stop]
+        if not growing:
+            for branch in living:
+                branch.idle = 0
+            growing = [self._root]
+        self._members = self._best(growing)
+        leader = min(living, key=lambda branch: branch.rank, default=None)
+        if leader is not None and self._replicates > 0 and leader.asked == 1:
+            self._replicates -= 1
+            self._doubted.append(leader)
+
+    def _best(self, branches: Sequence[Branch]) -> list[Branch]:
+        """Return those that grow on, of those that can; the first of all can from the beginning."""
+        able = [one for one in branches if one.living or (one is self._root and not one.barren)]
+        if self._order == "random":
+            self._rng.shuffle(able)
+        else:
+            able.sort(key=lambda branch: branch.rank)
+        return able[: self._beam]
+
+    def _grow(self, member: Branch) -> Proposal | None:
+        """Return a growth of a cell that is new; if there seems to be none, the cell is barren."""
+        for _ in range(0 if member.barren else TRIES):
+            found = member.sprout.grown(self._space, self._rng, self._sharing)
+            if found is None:
+                continue
+            sprout, note = found
+            cell = sprout.closed(self._space)
+            if cell is not None and cell.id not in self._branches:
+                return self._propose(Branch(sprout, cell, member), cell, note)
+        member.barren = True
+        return None
+
+    def _propose(self, branch: Branch, cell: Cell, note: str) -> Proposal:
+        branch.ordinal = self._asked
+        self._asked += 1
+        self._branches[cell.id] = branch
+        known = branch.parent is not None and branch.parent.ordinal >= 0
+        parents = (branch.parent.ordinal,) if branch.parent is not None and known else ()
+        return Proposal(cell=cell, parents=parents, note=note)
+
+    def _ask_again(self, branch: Branch) -> Proposal:
+        branch.asked += 1
+        self._asked += 1
+        cell = branch.cell
+        if cell is None:
+            raise RuntimeError("a leader has no cell")
+        note = f"{branch.ordinal} leads: evaluated once more"
+        return Proposal(cell=cell, replicate=branch.asked - 1, parents=(branch.ordinal,), note=note)
+
+    def _take_again(self, branch: Branch, evaluation: Evaluation) -> None:
+        """Take in a further evaluation; where there are none to be had, ask for no more."""
+        if evaluation.outcome == "rejected":
+            self._replicates = 0
+            return
+        first = branch.results[0].rank_key
+        branch.results.append(evaluation)
+        if not first[0] and not evaluation.rank_key[0]:
+            self._squares.append((first[1] - evaluation.rank_key[1]) ** 2 / 2)
+
+    def _noise(self) -> float:
+        """Return what the scores of two trainings of one cell differ by, times the margin."""
+        return self._margin * math.sqrt(2 * fmean(self._squares)) if self._squares else 0.0
+
+
+def _first(space: Space) -> AnySprout:
+    """Return one open place. Raises ExperimentError if nothing inside the space grows from it."""
+    if space.shape == "highway":
+        return HighwaySprout()
+    if space.shape == "gated_update":
+        return GatedUpdateSprout()
+    sprout = begin(space)
+    if sprout is None:
+        raise ExperimentError(
+            f"strategy 'grow': nothing that grows in space {space.name!r} is inside it, whichever"
+            " linear open places are closed by; use strategy 'genetic' or 'random' there"
+        )
+    return sprout
