@@ -261,7 +261,7 @@ class Prune(Strategy):
         self._barren = 0 if cells else self._barren + 1
 
     def _path(self, pruning: _Pruning, count: int) -> list[Cell]:
-        """Return the largest new cells on the way from a pruning to nothing, each choice made.
+        """Return the largest new cells on the way from what is chosen of a pruning to nothing.
 
         Where dropping one of the least useful connections leads into the space, that one goes, else
         the least useful.
@@ -314,6 +314,8 @@ def _less(left: Connections, saliency: Mapping[str, float]) -> Connections | Non
 def _affordable(space: Space, slots: int) -> Connections:
     """Return the full cell; raises ExperimentError if it is larger than a cell may be."""
     full = full_cell(space, slots)
+    if full.without(()) is None:
+        _refuse(f"space {space.name!r} has no activation, such as tanh, for a linear to go through")
     try:
         full.super_network  # noqa: B018 - written out, it is checked
     except CellError as error:
