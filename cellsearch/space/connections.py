@@ -16,14 +16,22 @@ from cellsearch.cell import Cell
 from cellsearch.printing import format_number
 
 _FORMS: Mapping[str, Callable[..., str]] = MappingProxyType(
-    {"": "{}".format, "mul": "{} * {}".format, "complement": "1 - {}".format}
+    {
+        "": "{}".format,
+        "mul": "{} * {}".format,
+        "complement": "1 - {}".format,
+        "update": "blend(sigmoid({}), {}, {})".format,
+    }
 )
 """How operators are written that are not written as a call; "" brings a value as it is."""
 
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """What flows into a junction: `op` of the values `sources`; "complement" is 1 - v, "" is v.
+    """What flows into a junction: `op` of the values `sources`.
+
+    Beside operators, "" is v, "complement" 1 - v, and "update" a blend behind the sigmoid of its
+    first source: with any other value there, what it blends would grow from step to step.
 
     A source is "x", a state at t-1 such as "h_prev", or a junction that comes earlier.
     """

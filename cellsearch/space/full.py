@@ -28,8 +28,9 @@ _WORDS = ("linear", "plain", "sum", "slot", "gate")
 def full_cell(space: Space, slots: int) -> Connections:
     """Return all connections between the inputs, so many slots and the updates of the states.
 
-    Of the space's operators it has linear, add, mul, blend with a state's own former value, the
-    activations, and sub as 1 - v where the space has the number 1; no others.
+    Of the space's operators it has linear, add, mul, the activations, blend where an update blends
+    a state's own former value behind a sigmoid, and sub as 1 - v where the space has the number 1;
+    no others.
     """
     return _Growth(space).full(slots)
 
@@ -48,6 +49,7 @@ class _Growth:
         linears: list[str] = []
         most = dict.fromkeys(self.space.states, TERMS)
         earlier: list[str] = []
+        sums: list[str] = []
         activations = [op for op in self.space.operators if op in ACTIVATIONS]
         opposite = "sub" in self.space.operators and 1.0 in self.space.numbers
         for number in range(1, slots + 1):
@@ -65,14 +67,15 @@ class _Growth:
             most |= {plain: TERMS, slot: 1}
             linears.append(linear)
             earlier.append(slot)
+            sums.append(both)
         for state, previous in zip(self.space.states, self.previous, strict=True):
             carried = self.previous if self.space.carry else []
             self._connect_elementwise(state, [*carried, *earlier])
-            if "blend" in self.space.operators and self.space.carry:
-                for gate in earlier:
+            if {"blend", "sigmoid"} <= set(self.space.operators) and self.space.carry:
+                for gate, own in zip(sums, earlier, strict=True):
                     for slot in earlier:
-                        if gate != slot:
-                            self._connect(state, "blend", gate, previous, slot)
+                        if slot != own:
+                            self._connect(state, "update", gate, previous, slot)
         return Connections(
             states=self.space.states,
             junctions=(*junctions, *self.space.states),

@@ -391,7 +391,7 @@ def test_a_connection_is_written_as_it_is_read() -> None:
         Connection("g", "h", op, sources).expression()
         for op, sources in (
             *(("", ("a",)), ("mul", ("a", "b")), ("complement", ("a",))),
-            *(("tanh", ("a",)), ("blend", ("a", "b", "c"))),
+            *(("tanh", ("a",)), ("update", ("a", "b", "c"))),
         )
     ]
-    assert written == ["a", "a * b", "1 - a", "tanh(a)", "blend(a, b, c)"]
+    assert written == ["a", "a * b", "1 - a", "tanh(a)", "blend(sigmoid(a), b, c)"]
