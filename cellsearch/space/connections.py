@@ -16,14 +16,22 @@ from cellsearch.cell import Cell
 from cellsearch.printing import format_number
 
 _FORMS: Mapping[str, Callable[..., str]] = MappingProxyType(
-    {"": "{}".format, "mul": "{} * {}".format, "complement": "1 - {}".format}
+    {
+        "": "{}".format,
+        "mul": "{} * {}".format,
+        "complement": "1 - {}".format,
+        "update": "blend(sigmoid({}), {}, {})".format,
+    }
 )
 """How operators are written that are not written as a call; "" brings a value as it is."""
 
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """What flows into a junction: `op` of the values `sources`; "complement" is 1 - v, "" is v.
+    """What flows into a junction: `op` of the values `sources`.
+
+    Beside operators, "" is v, "complement" 1 - v, and "update" a blend behind the sigmoid of its
+    first source: with any other value there, what it blends would grow from step to step.
 
     A source is "x", a state at t-1 such as "h_prev", or a junction that comes earlier.
     """
@@ -44,14 +52,14 @@ class Connections:
     """Connections of which each has a part in h.
 
     `junctions` are the names of all junctions in the order of computation, the updates of the
-    states last; those in `linears` are linears, the others sums. Of those in `choices`, sums of
-    what different operators make of one value, a cell has one term in the end.
+    states last; those in `linears` are linears, the others sums. `most` says how many terms of a
+    sum stay in the end, where not all that are of use may.
     """
 
     states: tuple[str, ...]
     junctions: tuple[str, ...]
     linears: frozenset[str]
-    choices: frozenset[str]
+    most: Mapping[str, int]
     kept: tuple[Connection, ...]
 
     def __len__(self) -> int:
@@ -97,13 +105,19 @@ class Connections:
 
         Raises CellError if it is larger than a cell may be.
         """
-        lines = []
+        lines: list[str] = []
+        products: dict[str, str] = {}  # each written once, as there are so many
         for junction, connections in self._by_target():
             power = -0.5 if junction in self.linears else -1.0
             start = format_number(round(len(connections) ** power, 4))
             for one in connections:
-                scaled = f"scale({one.expression()}, init={start}, scalar=True)"
-                lines.append(f"{one.gate} = {scaled}")
+                brought = one.expression()
+                if one.op == "mul":
+                    if brought not in products:
+                        products[brought] = f"{one.gate}_product"
+                        lines.append(f"{products[brought]} = {brought}")
+                    brought = products[brought]
+                lines.append(f"{one.gate} = scale({brought}, init={start}, scalar=True)")
             value = self._value(junction, [one.gate for one in connections])
             bounded = f"maximum(minimum({value}, 1), -1)" if junction in self.states else value
             lines.append(f"{junction} = {bounded}")
@@ -123,12 +137,12 @@ class Connections:
         return Cell.from_graph(graph)
 
     def chosen(self, saliency: Mapping[str, float]) -> Connections | None:
-        """Return what is left when every choice is made: the most salient term stays."""
+        """Return what is left when of each sum the most salient terms stay, as many as may."""
         gone: set[str] = set()
         for junction, connections in self._by_target():
-            if junction in self.choices:
-                best = max(connections, key=lambda one: saliency[one.gate])
-                gone |= {one.gate for one in connections if one is not best}
+            ranked = sorted((one.gate for one in connections), key=saliency.__getitem__)
+            most = self.most.get(junction, len(ranked))
+            gone |= set(ranked[: max(len(ranked) - most, 0)])
         return self.without(gone)
 
     def _by_target(self) -> list[tuple[str, list[Connection]]]:

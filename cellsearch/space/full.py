@@ -1,10 +1,11 @@
 """The full cell of a space: ordered slots, in each all operators, and all that may flow into them.
 
-A slot is a sum of operators of one value, which is itself the sum of a linear of all that comes
-earlier, of what comes earlier as it is, and of its products by pairs. Dropping all but a few of its
-connections leaves, for instance, a gate, a product, a cell's memory or its activation. It is the
-mixture of operators that DARTS relaxes a choice to (Liu, Simonyan and Yang, 2019, "DARTS:
-Differentiable Architecture Search", https://arxiv.org/abs/1806.09055), with products besides.
+A slot mixes what its operators make of all that comes earlier: as it is, by pairs multiplied, and
+in a linear, which always goes through an activation. Dropping all but a few of its connections
+leaves, for instance, a gate, a product, a cell's memory or its activation. It is the mixture of
+operators that DARTS relaxes a choice to, and as there, one operator of a slot stays in the end, and
+two terms of a sum (Liu, Simonyan and Yang, 2019, "DARTS: Differentiable Architecture Search",
+https://arxiv.org/abs/1806.09055); with products besides.
 """
 
 from __future__ import annotations
@@ -18,15 +19,18 @@ from cellsearch.space.rules import ACTIVATIONS
 if TYPE_CHECKING:
     from cellsearch.space import Space
 
-_WORDS = ("linear", "sum", "slot", "gate")
+TERMS = 2
+"""Of what comes earlier, as it is or multiplied, so many terms of a sum stay in the end."""
+_WORDS = ("linear", "plain", "sum", "slot", "gate")
 """What the statements of a full cell are called, each with a number behind."""
 
 
 def full_cell(space: Space, slots: int) -> Connections:
     """Return all connections between the inputs, so many slots and the updates of the states.
 
-    Of the space's operators it has linear, add, mul, blend with a state's own former value, the
-    activations, and sub as 1 - v where the space has the number 1; no others.
+    Of the space's operators it has linear, add, mul, the activations, blend where an update blends
+    a state's own former value behind a sigmoid, and sub as 1 - v where the space has the number 1;
+    no others.
     """
     return _Growth(space).full(slots)
 
@@ -43,34 +47,40 @@ class _Growth:
     def full(self, slots: int) -> Connections:
         junctions: list[str] = []
         linears: list[str] = []
+        most = dict.fromkeys(self.space.states, TERMS)
         earlier: list[str] = []
-        operators = [op for op in self.space.operators if op in ACTIVATIONS]
-        if "sub" in self.space.operators and 1.0 in self.space.numbers:
-            operators.append("complement")
+        sums: list[str] = []
+        activations = [op for op in self.space.operators if op in ACTIVATIONS]
+        opposite = "sub" in self.space.operators and 1.0 in self.space.numbers
         for number in range(1, slots + 1):
-            linear, value, slot = (self._name(f"{word}{number}") for word in _WORDS[:3])
+            linear, plain, both, slot = (self._name(f"{word}{number}") for word in _WORDS[:4])
             for source in ("x", *self.previous, *earlier):
                 self._connect(linear, "", source)
-            self._connect(value, "", linear)
-            self._connect_elementwise(value, [*self.previous, *earlier])
-            for op in ("", *operators):
-                self._connect(slot, op, value)
-            junctions += (linear, value, slot)
+            self._connect_elementwise(plain, [*self.previous, *earlier])
+            for part in (linear, plain):
+                self._connect(both, "", part)
+            for op in ("", "complement") if opposite else ("",):
+                self._connect(slot, op, plain)
+            for op in activations:
+                self._connect(slot, op, both)
+            junctions += (linear, plain, both, slot)
+            most |= {plain: TERMS, slot: 1}
             linears.append(linear)
             earlier.append(slot)
+            sums.append(both)
         for state, previous in zip(self.space.states, self.previous, strict=True):
             carried = self.previous if self.space.carry else []
             self._connect_elementwise(state, [*carried, *earlier])
-            if "blend" in self.space.operators and self.space.carry:
-                for gate in earlier:
+            if {"blend", "sigmoid"} <= set(self.space.operators) and self.space.carry:
+                for gate, own in zip(sums, earlier, strict=True):
                     for slot in earlier:
-                        if gate != slot:
-                            self._connect(state, "blend", gate, previous, slot)
+                        if slot != own:
+                            self._connect(state, "update", gate, previous, slot)
         return Connections(
             states=self.space.states,
             junctions=(*junctions, *self.space.states),
             linears=frozenset(linears),
-            choices=frozenset(earlier),
+            most=most,
             kept=tuple(self.connections),
         )
 

@@ -92,7 +92,7 @@ class Prune(Strategy):
         seed: int,
         slots: int = 5,
         competitors: int = 2,
-        drop: float = 0.4,
+        drop: float = 0.5,
         tolerance: float = 0.1,
         target: int = 0,
         cells: int = 4,
@@ -217,7 +217,7 @@ class Prune(Strategy):
             child = _Pruning(left, former.replicate, saliency, parent.ordinal)
             stuck = len(left) == len(parent.left)
             chosen = left.chosen(saliency)
-            ended = stuck or (chosen is not None and self._fits(chosen))
+            ended = stuck or (chosen is not None and self._is_end(left, chosen))
             (search.ended if ended else children).append(child)
         if children:
             search.round, search.prunings, search.told = search.round + 1, children, 0
@@ -261,7 +261,7 @@ class Prune(Strategy):
         self._barren = 0 if cells else self._barren + 1
 
     def _path(self, pruning: _Pruning, count: int) -> list[Cell]:
-        """Return the largest new cells on the way from a pruning to nothing, each choice made.
+        """Return the largest new cells on the way from what is chosen of a pruning to nothing.
 
         Where dropping one of the least useful connections leads into the space, that one goes, else
         the least useful.
@@ -286,6 +286,10 @@ class Prune(Strategy):
         """Return the cell without gates, or None if it is too large or outside the space."""
         good = self._fits(left) and self._space.contains(left.cell) is None
         return left.cell if good else None
+
+    def _is_end(self, left: Connections, chosen: Connections) -> bool:
+        """Return whether choosing leads to the target, and takes no more than a round does."""
+        return len(chosen) >= len(left) * (1 - self._drop) and self._fits(chosen)
 
     def _fits(self, left: Connections) -> bool:
         """Return whether the cell without gates has no more operators than the target."""
@@ -314,6 +318,8 @@ def _less(left: Connections, saliency: Mapping[str, float]) -> Connections | Non
 def _affordable(space: Space, slots: int) -> Connections:
     """Return the full cell; raises ExperimentError if it is larger than a cell may be."""
     full = full_cell(space, slots)
+    if full.without(()) is None:
+        _refuse(f"space {space.name!r} has no activation, such as tanh, for a linear to go through")
     try:
         full.super_network  # noqa: B018 - written out, it is checked
     except CellError as error:
