@@ -25,7 +25,7 @@ def generator(seed: int) -> random.Random:
 
 
 REPEATS = {"minimal": 0.05, "darts": 0.04, "small": 0.2}
-"""The share of a thousand draws that may be repeats, where it is not `FEW`: small has 2,472 cells."""
+"""The share of a thousand draws that may be repeats, if not `FEW`: small has 2,472 cells."""
 FEW = 0.02
 
 
