@@ -157,12 +157,12 @@ class Prune(Strategy):
     def tell(self, proposal: Proposal, evaluation: Evaluation) -> None:
         """Take in one result; at the end of a round, prune.
 
-        Raises ExperimentError if a super-network is refused as too large.
+        Raises ExperimentError if the full cell is refused, as when it is over a limit.
         """
         search, pruning = self._out.popleft()
         if search is None or pruning is None:
             return  # a cell, and what is pruned does not depend on how good it is
-        if evaluation.outcome == "rejected":
+        if evaluation.outcome == "rejected" and pruning.ordinal == 0:  # it is the largest
             _refuse(
                 f"a super-network of {len(pruning.left)} connections, from {self._slots} slots,"
                 f" was rejected: {evaluation.message}; lower strategy.slots or raise that limit"

@@ -125,8 +125,7 @@ def test_edits_applied_one_by_one_make_the_other_cell() -> None:
         one, other = (Cell.parse(text).normal for text in texts)
         pairs.append((one, other))
     for cell in drawn(10, 10, 18, 6):
-        found = mutate(cell, GATED, rng, 3)
-        assert found is not None
+        found = next(filter(None, (mutate(cell, GATED, rng, 3) for _ in range(5))))
         pairs.append((cell.normal, found[0].normal))
     for one, other in pairs:
         for first, second in ((one, other), (other, one)):
