@@ -63,8 +63,8 @@ class Table(_Part):
 
     `moments` are the training steps after which losses were taken, the end last; `tasks` the
     descriptions of the tasks and `levels` their chance and solved level; `evaluation` the settings
-    that all trainings had in common; `seconds` the processor time of all of them, `machines` where
-    they ran.
+    that all trainings had in common; `seconds` the time that workers spent on all of them,
+    `machines` where they ran.
     """
 
     version: Literal[1]

@@ -47,9 +47,10 @@ Reset = Literal["none", "before", "after", "input"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatedUpdate:
-    """One cell of the family; `gates` are what each sees, `keep` is None where h is not carried.
+    """One cell of the family; `gates` are what each sees, `carried` says whether h_prev is a term.
 
-    `keep`, `take` and `reset_by` are k, i and r; an activation "identity" is none.
+    `keep`, `take` and `reset_by` are k, i and r, None where there is no such gate; `inner` and
+    `outer` are g and f, "identity" where there is none.
     """
 
     gates: tuple[Seen, ...] = ()
@@ -91,7 +92,7 @@ def gated_updates(space: Space) -> tuple[GatedUpdate, ...]:
                         outer=outer,
                     )
                     for inner, outer in product(functions, functions)
-                    # f of g of a candidate alone is g after g; say it as f with nothing within
+                    # of a bare candidate, one activation is enough: it stands within
                     if carried or take or outer == "identity"
                 ]
     return tuple(found)

@@ -21,6 +21,10 @@ STATUSES = (
 )
 
 
+FAILED = 1_000_000
+"""First part of the rank of what did not even reach the first rung; see `Evaluation.rank_key`."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
     """A cell that a strategy wants to see evaluated.
@@ -81,12 +85,12 @@ class Evaluation:
     def rank_key(self) -> tuple[int, float]:
         """A total order, lower is better: finished by score, stopped later first, failures last."""
         if self.score is None or self.score != self.score:
-            return (1_000_000, 0.0)
+            return (FAILED, 0.0)
         if self.outcome == "ok":
             return (0, self.score)
         if self.outcome == "stopped":
             return (1_000 - len(self.rung_scores), self.score)
-        return (1_000_000, 0.0)
+        return (FAILED, 0.0)
 
     def to_json(self) -> dict[str, Any]:
         """Return the evaluation as plain JSON."""

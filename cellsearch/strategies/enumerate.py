@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cellsearch.cell import Cell
-from cellsearch.errors import ExperimentError
 from cellsearch.space import Space
 from cellsearch.strategies.base import Evaluation, Proposal, Strategy
+from cellsearch.strategies.settings import check_count
 
 
 class Enumerate(Strategy):
@@ -24,11 +24,7 @@ class Enumerate(Strategy):
 
     def __init__(self, space: Space, *, seed: int, replicates: int = 1) -> None:
         del seed
-        if isinstance(replicates, bool) or not isinstance(replicates, int) or replicates < 1:
-            raise ExperimentError(
-                f"strategy 'enumerate': replicates is {replicates!r}; expected a whole number,"
-                " 1 or more"
-            )
+        check_count("enumerate", "replicates", replicates, 1)
         self._proposals = self._list(space, replicates)
 
     def ask(self) -> Proposal | None:

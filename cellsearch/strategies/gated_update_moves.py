@@ -24,15 +24,13 @@ from cellsearch.space.gated_update import (
     read,
     write,
 )
+from cellsearch.strategies.part_moves import mutate_parts
 
 Place = Literal["keep", "take", "reset_by"]
 """Where a gate may be."""
 PLACES: tuple[Place, ...] = get_args(Place)
 
 Move = Callable[[GatedUpdate, Space, random.Random], tuple[GatedUpdate, str] | None]
-
-TRIES = 12
-"""Edits that are tried before a mutation gives up; few fail."""
 
 
 def mutate(
@@ -47,25 +45,11 @@ def mutate(
     None if there is none within a bounded number of tries, or if the cell is no gated update.
     `names` says which moves are chosen from, all if None.
     """
-    moves = [MOVES[name] for name in (MOVES if names is None else names)]
-    for _ in range(TRIES):
-        update, notes = read(space, cell.normal), list[str]()
-        if isinstance(update, str):
-            return None
-        for _ in range(TRIES * count):
-            if len(notes) == count:
-                break
-            found = rng.choice(moves)(update, space, rng)
-            if found is None:
-                continue
-            new = _settled(found[0])
-            if new != update:
-                update = new
-                notes.append(found[1])
-        child = Cell.from_graph(write(update))
-        if child != cell and space.contains(child) is None:
-            return child, ", ".join(notes)
-    return None
+    moves = [_settling(MOVES[name]) for name in (MOVES if names is None else names)]
+    update = read(space, cell.normal)
+    if isinstance(update, str):
+        return None
+    return mutate_parts(cell, update, write, moves, space, rng, count)
 
 
 def _activate(
@@ -192,6 +176,18 @@ def _with(update: GatedUpdate, place: Place, factor: Factor) -> GatedUpdate:
     if place == "keep":
         return replace(update, keep=factor, carried=update.carried or factor is not None)
     return replace(update, take=factor) if place == "take" else replace(update, reset_by=factor)
+
+
+def _settling(move: Move) -> Move:
+    """Return the move, whose result is said as the family says it."""
+
+    def settling(
+        update: GatedUpdate, space: Space, rng: random.Random
+    ) -> tuple[GatedUpdate, str] | None:
+        found = move(update, space, rng)
+        return None if found is None else (_settled(found[0]), found[1])
+
+    return settling
 
 
 def _settled(update: GatedUpdate) -> GatedUpdate:

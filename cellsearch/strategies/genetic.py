@@ -22,8 +22,9 @@ from cellsearch.known import zoo
 from cellsearch.seeds import derive
 from cellsearch.space import Space
 from cellsearch.strategies import edit_path, subtree
-from cellsearch.strategies.base import Evaluation, Proposal, Strategy
+from cellsearch.strategies.base import FAILED, Evaluation, Proposal, Strategy
 from cellsearch.strategies.moves import mutate
+from cellsearch.strategies.settings import check_count
 
 TRIES = 20
 """Children that are tried before a cell is drawn instead."""
@@ -31,8 +32,6 @@ CROSSOVERS = 5
 """Crossovers that are tried among them; parents that are alike have few children."""
 DRAWS = 200
 """Draws that may all be known before the space counts as used up."""
-FAILED = 1_000_000
-"""First part of the rank of what did not even reach the first rung; see `Evaluation.rank_key`."""
 
 OBJECTIVES = ("score", "parameters", "operations")
 """What may be made small."""
@@ -116,11 +115,7 @@ class Genetic(Strategy):
         least = {"population": 2, "tournament": 1, "mutations": 1, "replicates": 1}
         counts = (population, tournament, mutations, replicates)
         for (key, low), value in zip(least.items(), counts, strict=True):
-            if isinstance(value, bool) or not isinstance(value, int) or value < low:
-                raise ExperimentError(
-                    f"strategy 'genetic': {key} is {value!r}; expected a whole number,"
-                    f" {low} or more"
-                )
+            check_count("genetic", key, value, low)
         for key, share in (("crossover", crossover), ("immigrants", immigrants)):
             if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
                 raise ExperimentError(

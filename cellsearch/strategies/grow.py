@@ -18,15 +18,14 @@ from cellsearch.cell import Cell
 from cellsearch.errors import ExperimentError
 from cellsearch.seeds import derive
 from cellsearch.space import Space
-from cellsearch.strategies.base import Evaluation, Proposal, Strategy
+from cellsearch.strategies.base import FAILED, Evaluation, Proposal, Strategy
 from cellsearch.strategies.gated_update_sprout import GatedUpdateSprout
 from cellsearch.strategies.highway_sprout import HighwaySprout
+from cellsearch.strategies.settings import check_count
 from cellsearch.strategies.sprout import Sprout, begin
 
 TRIES = 60
 """Growths that are drawn before a branch is given up as one that nothing new grows from."""
-FAILED = 1_000_000
-"""First part of the rank of what did not even reach the first rung; see `Evaluation.rank_key`."""
 ORDERS = ("gain", "random")
 """Which branches grow on: the best, or any."""
 
@@ -108,10 +107,7 @@ class Grow(Strategy):
     ) -> None:
         counts = {"beam": (beam, 1), "width": (width, 1), "replicates": (replicates, 0)}
         for key, (value, low) in counts.items():
-            if isinstance(value, bool) or not isinstance(value, int) or value < low:
-                raise ExperimentError(
-                    f"strategy 'grow': {key} is {value!r}; expected a whole number, {low} or more"
-                )
+            check_count("grow", key, value, low)
         if order not in ORDERS:
             raise ExperimentError(
                 f"strategy 'grow': order is {order!r}; expected one of {', '.join(ORDERS)}"

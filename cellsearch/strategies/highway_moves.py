@@ -13,11 +13,9 @@ from types import MappingProxyType
 from cellsearch.cell import Cell
 from cellsearch.space import Space
 from cellsearch.space.highway import Highway, activations, most_nodes, read, write
+from cellsearch.strategies.part_moves import TRIES, mutate_parts
 
 Move = Callable[[Highway, Space, random.Random], tuple[Highway, str] | None]
-
-TRIES = 12
-"""Edits that are tried before a mutation or crossover gives up; few fail."""
 
 
 def mutate(
@@ -33,21 +31,10 @@ def mutate(
     `names` says which moves are chosen from, all if None.
     """
     moves = [MOVES[name] for name in (MOVES if names is None else names)]
-    for _ in range(TRIES):
-        highway, notes = read(cell.normal), list[str]()
-        if isinstance(highway, str):
-            return None
-        for _ in range(TRIES * count):
-            if len(notes) == count:
-                break
-            found = rng.choice(moves)(highway, space, rng)
-            if found is not None:
-                highway, note = found
-                notes.append(note)
-        child = Cell.from_graph(write(highway))
-        if child != cell and space.contains(child) is None:
-            return child, ", ".join(notes)
-    return None
+    highway = read(cell.normal)
+    if isinstance(highway, str):
+        return None
+    return mutate_parts(cell, highway, write, moves, space, rng, count)
 
 
 def cross(first: Cell, second: Cell, space: Space, rng: random.Random) -> Cell | None:

@@ -19,12 +19,13 @@ from typing import NoReturn
 from cellsearch.cell import Cell
 from cellsearch.errors import CellError, ExperimentError
 from cellsearch.known import zoo
-from cellsearch.operators import OPERATORS
 from cellsearch.seeds import derive
 from cellsearch.space import Space
 from cellsearch.space.connections import Connections
+from cellsearch.space.enumeration import size
 from cellsearch.space.full import full_cell
 from cellsearch.strategies.base import Evaluation, Proposal, Strategy
+from cellsearch.strategies.settings import check_count
 
 BARREN = 20
 """Searches in a row that end in no new cell before the strategy is finished."""
@@ -109,8 +110,7 @@ class Prune(Strategy):
             "searches": (searches, 1),
         }
         for key, (value, low) in counts.items():
-            if isinstance(value, bool) or not isinstance(value, int) or value < low:
-                _refuse(f"{key} is {value!r}; expected a whole number, {low} or more")
+            check_count("prune", key, value, low)
         if slots > MOST_SLOTS:
             _refuse(f"slots is {slots}; expected at most {MOST_SLOTS}, and few fit into a cell")
         shares = {"drop": (drop, 0.01), "tolerance": (tolerance, 0.0)}
@@ -296,10 +296,9 @@ class Prune(Strategy):
         if left.least_operators > self._target:
             return False
         try:
-            nodes = left.cell.normal.nodes
+            return size(left.cell) <= self._target
         except CellError:  # sums within sums, joined, may have too many terms
             return False
-        return sum(node.op in OPERATORS for node in nodes) <= self._target
 
 
 def _each_less(left: Connections, saliency: Mapping[str, float]) -> Iterator[Connections]:

@@ -59,16 +59,11 @@ def test_it_begins_with_what_is_open_closed_by_a_linear() -> None:
         assert first.cell == Cell.parse("h = linear(x, h_prev)")
 
 
-def test_what_grows_is_larger_or_sees_less() -> None:
+def test_what_grows_never_shrinks() -> None:
     asked = play(Grow(load_space("small"), seed=3, replicates=0), 80)
     for one in asked[1:]:
         (parent,) = one.parents
-        before, after = asked[parent].cell, one.cell
-        seen = [
-            sum(len(n.args) for n in c.normal.nodes if n.op == "linear") for c in (before, after)
-        ]
-        assert size(after) > size(before) or seen[1] < seen[0] or size(after) == size(before)
-        assert size(after) >= size(before)
+        assert size(one.cell) >= size(asked[parent].cell)
 
 
 def test_known_cells_are_within_reach() -> None:
@@ -141,7 +136,7 @@ def test_a_further_training_that_is_refused_is_no_failure() -> None:
         lambda one: refused if one.replicate else ok(0.5 - size(one.cell) / 99),
     )
     assert [one.replicate for one in asked].count(1) == 1
-    assert {1} >= {one.replicate for one in asked if one.replicate}
+    assert max(one.replicate for one in asked) == 1
 
 
 def test_all_fail_and_it_goes_on() -> None:
