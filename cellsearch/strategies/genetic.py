@@ -103,7 +103,7 @@ class Genetic(Strategy):
         space: Space,
         *,
         seed: int,
-        population: int = 10,
+        population: int = 5,
         tournament: int = 3,
         crossover: float = 0.3,
         recombination: str = "edit_path",

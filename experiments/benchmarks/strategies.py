@@ -33,7 +33,7 @@ HERE = Path(__file__)
 TABLE = "small"
 MARKS = (30, 100, 300)
 LAG = 16
-RUNGS, KEEP = (54, 162), 0.34
+RUNGS, KEEP = (54, 162), 0.32
 
 
 @dataclass(frozen=True, slots=True)
