@@ -1,6 +1,7 @@
 """Strategies against random search on the table of the space `small`.
 
-    python experiments/benchmarks/strategies.py [--seeds N] [--first N] [--processes N] [--only NAME]
+    python experiments/benchmarks/strategies.py [--seeds N] [--first N]
+        [--processes N] [--only NAME]
 
 Every contender searches with the same seeds, as a run does (lag 16, duplicates free) and without a
 control. A search sees one seed of the table; what it holds for the best after 30, 100 and 300
