@@ -1,22 +1,21 @@
 """Is it the saliency that prunes well? Cells it leaves, against cells left by chance.
 
-    python experiments/benchmarks/prune.py [--runs FOLDER] [--seeds N] [--first N]
-        [--processes N] [--steps N]
+    python experiments/benchmarks/prune.py [--runs FOLDER] [--seeds N] [--processes N] [--out FILE]
 
-In the space `gated`, on the tasks of searches.py, whose runs of prune and of random search are
-taken from FOLDER or made there. Of each run of prune, the first cells that it ended in are trained
-anew, all to the end; so are as many that the same prunings leave where chance decides which
-connections go: inside the space too, so that h reacts to x, and those with the most nearly equal
-numbers of parameters at one width, of a larger number that were pruned so. (Trained, all have the
-same number of parameters, as the width is chosen.) Then finalists of prune against those of random
-search after as many training steps, and beside gru and lstm. Effects are paired by seed, with
-intervals of 95 % by Student's t. Prints tables and writes prune.json beside itself; with --seeds,
---first or --steps it writes nothing.
+In the space `gated`, on the tasks of searches.py, with fewer training steps and other seeds. The
+cells that a run of prune ends in are trained anew, all to the end; so are as many that the same
+prunings leave where chance decides which connections go: inside the space too, so that h reacts to
+x, and, of a larger number that were pruned so, those with the most nearly equal numbers of
+parameters at one width. (Trained, all have the same number, as the width is chosen.) Then finalists
+of prune against those of random search after as many training steps, and beside gru and lstm.
+Effects are paired by seed, with intervals of 95 % by Student's t. Each seed is recorded in FILE,
+prune.json beside this, and what is recorded is not done again.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import multiprocessing
 import re
 import statistics
@@ -33,7 +32,6 @@ from cellsearch.run.run import Run
 from cellsearch.run.setup import prepare
 from cellsearch.seeds import derive
 from cellsearch.space import load_space
-from cellsearch.statistics import paired_difference
 from cellsearch.strategies.base import Evaluation, Proposal
 from cellsearch.strategies.prune import Prune
 
@@ -43,7 +41,10 @@ CELLS = 8
 POOL = 64
 """Cells pruned at random that as many are chosen from, by their parameters."""
 REPLICATES = 2
-SEEDS = 10
+STEPS = 25_000
+"""Enough for two searches of prune, one after the other in each round."""
+FIRST = 200
+"""The first seed; the others follow."""
 KNOWN = ("gru", "lstm")
 
 
@@ -87,22 +88,6 @@ def _made_up(proposal: Proposal) -> Evaluation:
     )
 
 
-def train(job: Mapping[str, Any]) -> float:
-    """Return the score of one training, 1 for one that failed."""
-    found = evaluate(dict(job))["evaluation"]
-    return float(found["score"]) if found["status"] == "ok" else 1.0
-
-
-def jobs(run: Run, cells: Sequence[Cell]) -> list[dict[str, Any]]:
-    """Return the trainings of some cells, as the run trains, from seeds that it did not use."""
-    setup = prepare(run.experiment)
-    return [
-        setup.job("search", index, str(cell), replicate=1000 + replicate)
-        for index, cell in enumerate(cells)
-        for replicate in range(REPLICATES)
-    ]
-
-
 def left(run: Run) -> tuple[int, int]:
     """Return connections of the full cell, and the most that a last super-network had."""
     last: dict[str, int] = {}
@@ -117,81 +102,87 @@ def left(run: Run) -> tuple[int, int]:
     return every, max(last[number] for number in ended)
 
 
-def compare(runs: Sequence[Run], processes: int) -> dict[str, Any]:
-    """Train what saliency and what chance left, and return the effect."""
-    groups: list[list[Cell]] = []
-    for run in runs:
-        groups += [kept(run), pruned_at_random(run.experiment.seed, kept(run))]
-    work = [jobs(runs[place // 2], cells) for place, cells in enumerate(groups)]
-    with multiprocessing.get_context("spawn").Pool(processes) as pool:
-        scores = pool.map(train, [job for group in work for job in group], chunksize=1)
-    given = iter(scores)
-    found = [
-        [statistics.fmean(next(given) for _ in range(REPLICATES)) for _ in cells]
-        for cells in groups
-    ]
-    saliency, chance = found[::2], found[1::2]
-    content: dict[str, Any] = {
-        "connections": [left(run) for run in runs],
-        "parameters": [statistics.fmean(map(size, cells)) for cells in groups],
-        "saliency": saliency,
-        "chance": chance,
-        "cells": [[str(cell) for cell in cells] for cells in groups],
+def measure(job: tuple[Path, int]) -> tuple[int, dict[str, Any]]:
+    """Search with one seed, train what is to be compared, and return all that is recorded."""
+    folder, seed = job
+    run = searches.search(folder, "prune", seed, STEPS)
+    other = searches.search(folder, "random", seed, STEPS)
+    own = kept(run)
+    chance = pruned_at_random(seed, own)
+    return seed, {
+        "connections": left(run),
+        "saliency": trained(run, own),
+        "chance": trained(run, chance),
+        "prune": searches.figures(run),
+        "random": searches.figures(other),
+    }
+
+
+def trained(run: Run, cells: Sequence[Cell]) -> dict[str, Any]:
+    """Train cells as the run trains, to the end and from seeds that it did not use."""
+    setup = prepare(run.experiment)
+    scores = []
+    for index, cell in enumerate(cells):
+        found = [
+            evaluate(setup.job("search", index, str(cell), replicate=1000 + number))["evaluation"]
+            for number in range(REPLICATES)
+        ]
+        scores.append(
+            statistics.fmean(one["score"] if one["status"] == "ok" else 1.0 for one in found)
+        )
+    return {
+        "scores": scores,
+        "parameters at one width": [size(cell) for cell in cells],
+        "cells": [str(cell) for cell in cells],
+    }
+
+
+def report(seeds: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Print and return the effects."""
+    if len(seeds) < 2:
+        return {}
+    found = list(seeds.values())
+    saliency, chance = ([one[by]["scores"] for one in found] for by in ("saliency", "chance"))
+    prune, randoms = ([one[name] for one in found] for name in ("prune", "random"))
+    best = [run["finalists"]["score"][0] for run in prune]
+    gains = {
+        "chance, mean of the cells": searches.gain(
+            list(map(statistics.fmean, saliency)), list(map(statistics.fmean, chance))
+        ),
+        "chance, best cell": searches.gain(list(map(min, saliency)), list(map(min, chance))),
     }
     for kind, pick in searches.KINDS.items():
-        name = kind.replace("finalists", "cells").replace("finalist", "cell")
-        content[f"gain over chance, {name}"] = gain(
-            list(map(pick, saliency)), list(map(pick, chance))
+        mine, theirs = (
+            [pick(run["finalists"]["score"]) for run in runs] for runs in (prune, randoms)
         )
-    return content
-
-
-def gain(mine: Sequence[float], theirs: Sequence[float]) -> dict[str, float]:
-    """Return both means, and by how much mine is lower."""
-    found = paired_difference(theirs, mine)
-    return {
-        "mean": statistics.fmean(mine),
-        "against": statistics.fmean(theirs),
-        "gain": found.mean,
-        "low": found.low,
-        "high": found.high,
-    }
+        gains[f"random search, {kind}"] = searches.gain(mine, theirs)
+    for known in KNOWN:
+        theirs = [run["baselines"][known] for run in randoms]
+        gains[f"{known}, best finalist"] = searches.gain(best, theirs)
+    searches.show(f"prune against ..., {len(found)} seeds, trained anew (a gain: lower)", gains)
+    most = max(one["connections"][1] for one in found)
+    print(f"of {found[0]['connections'][0]} connections, at most {most} were left at the end")
+    return {"gains": gains}
 
 
 def main() -> None:
-    """Measure and report."""
+    """Measure what is not recorded yet, and report."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--runs", type=Path, default=Path("runs/searches"))
-    parser.add_argument("--seeds", type=int, default=SEEDS)
-    parser.add_argument("--first", type=int, default=100)
+    parser.add_argument("--runs", type=Path, default=Path("runs/prune"))
+    parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--steps", type=int, default=searches.STEPS)
+    parser.add_argument("--out", type=Path, default=HERE.with_suffix(".json"))
     asked = parser.parse_args()
-    seeds = range(asked.first, asked.first + asked.seeds)
-    runs = searches.search_all(asked.runs, ("prune", "random"), seeds, asked.steps, asked.processes)
-    content = compare(runs["prune"], asked.processes)
-    prune, chance = ([searches.figures(run) for run in runs[name]] for name in ("prune", "random"))
-    for kind, pick in searches.KINDS.items():
-        mine, theirs = ([pick(one["finalists"]["score"]) for one in own] for own in (prune, chance))
-        content[f"gain over random search, {kind}"] = gain(mine, theirs)
-    best = [min(one["finalists"]["score"]) for one in prune]
-    for known in KNOWN:
-        content[f"gain over {known}, best finalist"] = gain(
-            best, [one["baselines"][known] for one in chance]
-        )
-    gains = {name: one for name, one in content.items() if name.startswith("gain")}
-    columns = ("mean", "against", "gain", "low", "high")
-    timing.table(
-        "Cells that prune left, trained anew (a gain: lower)",
-        ("of", *columns),
-        [
-            (name.removeprefix("gain over "), *(one[key] for key in columns))
-            for name, one in gains.items()
-        ],
-    )
-    print("connections of the full cell, and of the last super-network:", content["connections"])
-    if (asked.seeds, asked.first, asked.steps) == (SEEDS, 100, searches.STEPS):
-        timing.write(HERE.with_suffix(".json"), {"prune": content})
+    done: dict[str, Any] = {}
+    if asked.out.exists():
+        done = json.loads(asked.out.read_text())["prune"]["seeds"]
+    folder = searches.prepared(asked.runs)
+    jobs = [(folder, FIRST + n) for n in range(asked.seeds) if str(FIRST + n) not in done]
+    with multiprocessing.get_context("spawn").Pool(asked.processes) as pool:
+        for seed, found in pool.imap_unordered(measure, jobs):
+            done[str(seed)] = found
+            timing.write(asked.out, {"prune": {"steps": STEPS, "seeds": done}})
+    timing.write(asked.out, {"prune": {"steps": STEPS, **report(done), "seeds": done}})
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Strategies against random search where every cell is trained, in the space `gated`.
 
-    python experiments/benchmarks/searches.py [--runs FOLDER] [--seeds N] [--first N]
-        [--processes N] [--only NAME] [--steps N]
+    python experiments/benchmarks/searches.py [--runs FOLDER] [--seeds N]
+        [--processes N] [--out FILE]
 
 Each contender searches with its defaults, on letters, adding and temporal order together, until the
 same number of training steps is spent, super-networks and replicates included. Its best five cells
@@ -10,13 +10,15 @@ these five and the best of them; effects have intervals of 95 % by Student's t. 
 used for no setting: those of grow and genetic were chosen on the table `small` (copy, digits,
 letters), those of prune on letters and adding, with other seeds.
 
-A run is a folder in FOLDER; broken off, it goes on. Prints tables and writes searches.json beside
-itself; with --only, --seeds, --first or --steps it writes nothing.
+A run is a folder in FOLDER; broken off, it goes on. Each is recorded in FILE, searches.json beside
+this, and what is recorded is not searched again; so a long measurement can be made bit by bit.
+Prints tables of the seeds that all contenders have searched with.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import multiprocessing
 import statistics
 from collections import Counter
@@ -28,6 +30,7 @@ import numpy as np
 import timing
 
 import cellsearch as cs
+from cellsearch.run import machine
 from cellsearch.run.finalist import Finalist
 from cellsearch.run.run import Run
 from cellsearch.seeds import derive
@@ -36,6 +39,8 @@ from cellsearch.statistics import paired_difference
 HERE = Path(__file__)
 CONTENDERS = ("random", "genetic", "grow", "prune")
 STEPS = 60_000
+FIRST = 100
+"""The first seed; the others follow."""
 LENGTH = 20
 HELD_OUT = "temporal-order.npz"
 SAMPLES = 6_000
@@ -88,26 +93,24 @@ def experiment(folder: Path, name: str, seed: int, steps: int) -> dict[str, Any]
     }
 
 
-def search(job: tuple[Path, str, int, int]) -> tuple[str, int]:
+def search(folder: Path, name: str, seed: int, steps: int) -> Run:
     """Search once, or go on with a search that was broken off."""
-    folder, name, seed, _ = job
-    cs.search(experiment(*job), run=folder / f"{name}-{seed}", workers=0)
-    return name, seed
+    tables = experiment(folder, name, seed, steps)
+    return cs.search(tables, run=folder / f"{name}-{seed}", workers=0)
 
 
-def search_all(
-    folder: Path, names: Sequence[str], seeds: Sequence[int], steps: int, processes: int
-) -> dict[str, list[Run]]:
-    """Make the runs that are not yet in the folder; return those of each contender, by seed."""
+def prepared(folder: Path) -> Path:
+    """Return the folder of runs, with the file of the task that all of them share in it."""
     folder = folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
     x, y = temporal_order()
     cs.Task.from_arrays(x, y, readout="last", name="order").save(str(folder / HELD_OUT))
-    jobs = [(folder, name, seed, steps) for seed in seeds for name in names]
-    with multiprocessing.get_context("spawn").Pool(processes) as pool:
-        for name, seed in pool.imap_unordered(search, jobs):
-            print(f"{name}, seed {seed}: done", flush=True)
-    return {name: [cs.open_run(folder / f"{name}-{seed}") for seed in seeds] for name in names}
+    return folder
+
+
+def _figures_of(job: tuple[Path, str, int]) -> tuple[str, int, dict[str, Any]]:
+    folder, name, seed = job
+    return name, seed, figures(search(folder, name, seed, STEPS))
 
 
 def figures(run: Run) -> dict[str, Any]:
@@ -122,6 +125,7 @@ def figures(run: Run) -> dict[str, Any]:
             },
         },
         "cells": [one.text for one in found],
+        "processor": machine.cpu_type(),
         "baselines": {one.name: one.mean for one in run.finalists if one.index is None},
         "candidates": len(run.candidates),
         "super-networks": sum(one.is_super_network for one in run.candidates),
@@ -140,71 +144,82 @@ def _on_task(one: Finalist, level: Mapping[str, Any], task: str) -> float:
     )
 
 
-def report(names: Sequence[str], runs: Mapping[str, Sequence[dict[str, Any]]]) -> dict[str, Any]:
-    """Print how the contenders stand to random search, and return it as plain JSON."""
-    content: dict[str, Any] = {"contenders": {}}
-    for name in names:
-        own, against = runs[name], runs.get("random", ())
-        content["contenders"][name] = {
-            what: {kind: _compared(own, against, what, pick) for kind, pick in KINDS.items()}
-            for what in own[0]["finalists"]
-        }
-    for kind in KINDS:
-        rows = []
-        for name, whats in content["contenders"].items():
-            for what, kinds in whats.items():
-                mean, gain = kinds[kind]["mean"], kinds[kind]["gain over random"]
-                rows.append((name, what, mean, *(gain or ("", "", ""))))
-        header = ("strategy", "on", "mean", "gain over random", "low", "high")
-        timing.table(f"{kind}, trained anew (a gain: lower than random's)", header, rows)
-    names_of_baselines = runs["random"][0]["baselines"] if "random" in runs else {}
-    for known in names_of_baselines:
-        print(
-            f"{known:12} {statistics.fmean(run['baselines'][known] for run in runs['random']):.3f}"
-        )
-    return content
-
-
 KINDS: Mapping[str, Callable[[Sequence[float]], float]] = {
     "mean of the finalists": statistics.fmean,
-    "best finalist": min,
+    "best finalist": lambda scores: scores[0],
 }
+"""What is compared; finalists come best first, by their scores on all tasks."""
 
 
-def _compared(
-    own: Sequence[dict[str, Any]],
-    against: Sequence[dict[str, Any]],
-    what: str,
-    pick: Callable[[Sequence[float]], float],
+def compared(
+    mine: Sequence[Mapping[str, Any]], randoms: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
-    mine, theirs = ([pick(run["finalists"][what]) for run in runs] for runs in (own, against))
-    gain = None
-    if theirs and own is not against:
-        found = paired_difference(theirs, mine)
-        gain = [found.mean, found.low, found.high]
-    return {"mean": statistics.fmean(mine), "runs": mine, "gain over random": gain}
+    """Return, for all tasks and each, what a contender reached and by how much it was lower."""
+    found: dict[str, Any] = {}
+    for on in mine[0]["finalists"]:
+        for kind, pick in KINDS.items():
+            own, other = ([pick(run["finalists"][on]) for run in runs] for runs in (mine, randoms))
+            found[f"{kind}, {on}"] = gain(own, other)
+    return found
+
+
+def gain(mine: Sequence[float], theirs: Sequence[float]) -> dict[str, float]:
+    """Return both means, and by how much mine is lower, paired."""
+    found = paired_difference(theirs, mine)
+    return {
+        "mean": statistics.fmean(mine),
+        "against": statistics.fmean(theirs),
+        "gain": found.mean,
+        "low": found.low,
+        "high": found.high,
+    }
+
+
+def show(title: str, gains: Mapping[str, Mapping[str, float]]) -> None:
+    """Print gains as a table."""
+    columns = ("mean", "against", "gain", "low", "high")
+    rows = [(name, *(one[key] for key in columns)) for name, one in gains.items()]
+    timing.table(title, ("", *columns), rows)
+
+
+def report(runs: Mapping[str, Mapping[str, dict[str, Any]]]) -> dict[str, Any]:
+    """Print how the contenders stand to random search, and return it as plain JSON."""
+    seeds = [seed for seed in runs["random"] if all(seed in runs[name] for name in CONTENDERS)]
+    print(f"seeds that all contenders have searched with: {', '.join(seeds) or 'none'}")
+    if len(seeds) < 2:
+        return {}
+    content = {}
+    randoms = [runs["random"][seed] for seed in seeds]
+    for name in CONTENDERS[1:]:
+        content[name] = compared([runs[name][seed] for seed in seeds], randoms)
+        show(f"{name} against random search, trained anew (a gain: lower)", content[name])
+    for known in randoms[0]["baselines"]:
+        print(f"{known:8} {statistics.fmean(run['baselines'][known] for run in randoms):.3f}")
+    return {"seeds": seeds, "contenders": content}
 
 
 def main() -> None:
-    """Search what was asked for, and report."""
+    """Search with what is not recorded yet, and report."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--runs", type=Path, default=Path("runs/searches"))
     parser.add_argument("--seeds", type=int, default=6)
-    parser.add_argument("--first", type=int, default=100)
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--only", action="append", choices=CONTENDERS)
-    parser.add_argument("--steps", type=int, default=STEPS)
+    parser.add_argument("--out", type=Path, default=HERE.with_suffix(".json"))
     asked = parser.parse_args()
-    names = asked.only or list(CONTENDERS)
-    seeds = range(asked.first, asked.first + asked.seeds)
-    runs = search_all(asked.runs, names, seeds, asked.steps, asked.processes)
-    found = {name: [figures(run) for run in own] for name, own in runs.items()}
-    content = report(names, found)
-    if names == list(CONTENDERS) and (asked.seeds, asked.first, asked.steps) == (6, 100, STEPS):
-        settings = {"first": asked.first, "seeds": asked.seeds, "steps": asked.steps}
-        timing.write(
-            HERE.with_suffix(".json"), {"searches": {**settings, **content, "runs": found}}
-        )
+    runs: dict[str, dict[str, Any]] = {name: {} for name in CONTENDERS}
+    if asked.out.exists():
+        runs |= json.loads(asked.out.read_text())["searches"]["runs"]
+    seeds = range(FIRST, FIRST + asked.seeds)
+    folder = prepared(asked.runs)
+    jobs = [
+        (folder, name, seed) for seed in seeds for name in CONTENDERS if str(seed) not in runs[name]
+    ]
+    with multiprocessing.get_context("spawn").Pool(asked.processes) as pool:
+        for name, seed, found in pool.imap_unordered(_figures_of, jobs):
+            runs[name][str(seed)] = found
+            timing.write(asked.out, {"searches": {"steps": STEPS, "runs": runs}})
+    content = {"steps": STEPS, **report(runs), "runs": runs}
+    timing.write(asked.out, {"searches": content})
 
 
 if __name__ == "__main__":
