@@ -93,7 +93,8 @@ class Genetic(Strategy):
         immigrants: the share of proposals that are drawn anew from the space.
         mutations: the most moves between a child and its one parent.
         replicates: how many evaluations the best cell is given before it counts as the best, as
-            the score of one may be luck; 1 asks for no more than the first.
+            the score of one may be luck; 1 asks for no more than the first. Where a further one is
+            refused, no more are asked for.
         objectives: what is to be small: "score", and beside it maybe "parameters" or "operations"
             of the training. With several, cells are preferred that none is better than in all.
     """
@@ -109,7 +110,7 @@ class Genetic(Strategy):
         recombination: str = "edit_path",
         immigrants: float = 0.05,
         mutations: int = 3,
-        replicates: int = 1,
+        replicates: int = 2,
         objectives: Sequence[str] = ("score",),
     ) -> None:
         least = {"population": 2, "tournament": 1, "mutations": 1, "replicates": 1}
@@ -155,6 +156,9 @@ class Genetic(Strategy):
         self._told += 1
         if evaluation.status == "duplicate" and individual.results:
             return  # it says nothing new
+        if proposal.replicate and evaluation.outcome == "rejected":
+            self._replicates = 1
+            return
         self._most_operations = max(self._most_operations, evaluation.operations)
         individual.take_in(evaluation)
         individual.fitness = Standing(self._values(individual))
@@ -192,7 +196,7 @@ class Genetic(Strategy):
             if drawn is not None or not self._pool:
                 return drawn
         leader = min(self._pool, key=lambda individual: (individual.stage, individual.score))
-        if leader.asked < self._replicates:
+        if leader.asked < self._replicates and "score" in self._objectives:
             return self._ask_again(leader)
         if self._rng.random() < self._immigrants and (drawn := self._draw("drawn anew")):
             return drawn

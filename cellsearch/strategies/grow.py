@@ -26,6 +26,8 @@ from cellsearch.strategies.sprout import Sprout, begin
 
 TRIES = 60
 """Growths that are drawn before a branch is given up as one that nothing new grows from."""
+LAST_TRIES = 5000
+"""Growths of any branch that are drawn before growing ends."""
 ORDERS = ("gain", "random")
 """Which branches grow on: the best, or any."""
 
@@ -115,9 +117,10 @@ class Grow(Strategy):
         for key, said in (("stop", stop), ("sharing", sharing)):
             if not isinstance(said, bool):
                 raise ExperimentError(f"strategy 'grow': {key} is {said!r}; expected true or false")
-        if isinstance(margin, bool) or not isinstance(margin, int | float) or not margin >= 0:
+        good = isinstance(margin, int | float) and not isinstance(margin, bool)
+        if not good or not 0 <= margin < math.inf:
             raise ExperimentError(
-                f"strategy 'grow': margin is {margin!r}; expected a number, 0 or more"
+                f"strategy 'grow': margin is {margin!r}; expected a finite number, 0 or more"
             )
         self._space, self._rng = space, random.Random(derive("grow", seed))
         self._beam, self._width, self._order = beam, width, order
@@ -134,7 +137,7 @@ class Grow(Strategy):
     def ask(self) -> Proposal | None:
         """Return a growth of a cell of the beam, or a leader once more.
 
-        None where nothing new grows from any cell that is known by now.
+        None where, of many growths of all cells that are known by now, none is new.
         """
         if not self._asked and self._root.cell is not None:
             return self._propose(self._root, self._root.cell, "open")
@@ -148,7 +151,7 @@ class Grow(Strategy):
                 if proposal is not None:
                     return proposal
             self._members = self._best([self._root, *self._branches.values()])
-        return None
+        return self._grow_anyone()
 
     def tell(self, proposal: Proposal, evaluation: Evaluation) -> None:
         """Take in one result; after as many as the beam is wide, choose who grows on."""
@@ -190,15 +193,31 @@ class Grow(Strategy):
     def _grow(self, member: Branch) -> Proposal | None:
         """Return a growth of a cell that is new; if there seems to be none, the cell is barren."""
         for _ in range(0 if member.barren else TRIES):
-            found = member.sprout.grown(self._space, self._rng, self._sharing)
-            if found is None:
-                continue
-            sprout, note = found
-            cell = sprout.closed(self._space)
-            if cell is not None and cell.id not in self._branches:
-                return self._propose(Branch(sprout, cell, member), cell, note)
+            proposal = self._try_growth(member)
+            if proposal is not None:
+                return proposal
         member.barren = True
         return None
+
+    def _grow_anyone(self) -> Proposal | None:
+        """Return a growth of any cell, the barren too: the last resort where little is left."""
+        anyone = [self._root, *(one for one in self._branches.values() if one is not self._root)]
+        for _ in range(LAST_TRIES):
+            proposal = self._try_growth(self._rng.choice(anyone))
+            if proposal is not None:
+                return proposal
+        return None
+
+    def _try_growth(self, member: Branch) -> Proposal | None:
+        """Return a random growth of a cell, or None if it is nothing new."""
+        found = member.sprout.grown(self._space, self._rng, self._sharing)
+        if found is None:
+            return None
+        sprout, note = found
+        cell = sprout.closed(self._space)
+        if cell is None or cell.id in self._branches:
+            return None
+        return self._propose(Branch(sprout, cell, member), cell, note)
 
     def _propose(self, branch: Branch, cell: Cell, note: str) -> Proposal:
         branch.ordinal = self._asked

@@ -59,6 +59,7 @@ class _Search:
     prunings: list[_Pruning]
     round: int = 0
     told: int = 0
+    measured: bool = False  # whether any super-network could be trained
     ended: list[_Pruning] = field(default_factory=list)
 
 
@@ -173,6 +174,7 @@ class Prune(Strategy):
             if not self._measured:
                 measured = [self._rng.random() for _ in gates]
             pruning.score = evaluation.score
+            search.measured = True
             pruning.saliency = dict(zip(gates, measured, strict=True))
         search.told += 1
         if search.told == len(search.prunings):
@@ -248,13 +250,16 @@ class Prune(Strategy):
         for place, pruning in enumerate(search.ended):
             share = ceil((self._cells - len(cells)) / (len(search.ended) - place))
             cells += [(cell, pruning.parent) for cell in self._path(pruning, share)]
+        note = f"what search {search.number} left"
+        if not search.measured:
+            note += ", by chance, as no super-network could be trained"
         for replicate in range(self._replicates):
             for cell, parent in cells:
                 proposal = Proposal(
                     cell=cell,
                     replicate=replicate,
                     parents=() if parent is None else (parent,),
-                    note=f"what search {search.number} left",
+                    note=note,
                 )
                 self._waiting.append((proposal, None, None))
         self._running -= 1

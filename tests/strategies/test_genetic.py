@@ -182,7 +182,7 @@ def test_recombinations_differ_in_their_children_alone() -> None:
 
 
 def test_everything_proposed_is_inside_and_new() -> None:
-    proposals = play(Genetic(GATED, seed=4, population=8), 100)
+    proposals = play(Genetic(GATED, seed=4, population=8, replicates=1), 100)
     assert all(GATED.contains(proposal.cell) is None for proposal in proposals)
     assert len({proposal.cell.id for proposal in proposals}) == 100
 

@@ -169,7 +169,8 @@ def test_shared_values_are_a_choice() -> None:
         ({"width": True}, "width is True"),
         ({"order": "best"}, "order is 'best'; expected one of gain, random"),
         ({"stop": 1}, "stop is 1; expected true or false"),
-        ({"margin": -1.0}, "margin is -1.0; expected a number, 0 or more"),
+        ({"margin": -1.0}, "margin is -1.0; expected a finite number, 0 or more"),
+        ({"margin": float("inf")}, "margin is inf"),
     ],
 )
 def test_wrong_settings_are_refused(settings: dict[str, object], message: str) -> None:
