@@ -77,7 +77,8 @@ class Experiment(BaseModel):
 
     @model_validator(mode="after")
     def _rungs_within_steps(self) -> Self:
-        if self.fidelity.rungs and self.fidelity.rungs[-1] > self.evaluation.steps:
+        said = self.evaluation.table is None or "steps" in self.evaluation.model_fields_set
+        if said and self.fidelity.rungs and self.fidelity.rungs[-1] > self.evaluation.steps:
             raise ValueError(
                 f"fidelity.rungs of at most evaluation.steps = {self.evaluation.steps}, "
                 f"found {self.fidelity.rungs[-1]}"

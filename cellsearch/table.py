@@ -9,18 +9,21 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import json
 import os
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
+from math import isfinite
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError
 
 from cellsearch import files, resources
 from cellsearch.cell import Cell
-from cellsearch.errors import ExperimentError, nearest
+from cellsearch.errors import CellError, ExperimentError, nearest
+from cellsearch.settings import EvaluationTable
 from cellsearch.strategies.base import Evaluation
 
 ENDING = ".json.gz"
@@ -41,7 +44,7 @@ class Training(_Part):
 
     status: Literal["ok", "diverged", "out_of_memory", "timeout", "crashed", "rejected"]
     steps: int
-    losses: Mapping[str, tuple[float, ...]]
+    losses: Mapping[str, tuple[FiniteFloat, ...]]
 
 
 class TableCell(_Part):
@@ -147,14 +150,49 @@ def read_table(path: Path) -> tuple[Table, str]:
         raise ExperimentError(f"{path}: is cut off, or unpacks to more than {MAX_BYTES} bytes")
     try:
         table = Table.model_validate_json(data)
+        EvaluationTable.model_validate_json(json.dumps(dict(table.evaluation)))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"]))
         raise ExperimentError(f"{path}: is no table: {where}: {first['msg']}") from None
-    for cell in table.cells:
-        if len(cell.trainings) != table.seeds or {*cell.hidden_size} != {*table.levels}:
-            raise ExperimentError(f"{path}: is no table: cell {cell.id} lacks seeds or tasks")
+    problem = next(_problems(table), None)
+    if problem is not None:
+        raise ExperimentError(f"{path}: is no table: {problem}")
     return table, hashlib.sha256(packed).hexdigest()
+
+
+def _problems(table: Table) -> Iterator[str]:
+    """Yield what does not fit together, each in one sentence."""
+    if not table.moments or sorted({0, *table.moments}) != [0, *table.moments]:
+        yield f"moments are {list(table.moments)}; expected training steps that increase"
+    if table.seeds < 1:
+        yield f"seeds is {table.seeds}; expected at least 1"
+    names = [task.get("name") for task in table.tasks]
+    if len(set(names)) < len(names) or {*names} != {*table.levels}:
+        yield f"tasks are {names}, levels those of {[*table.levels]}; expected the same, once each"
+    for name, level in table.levels.items():
+        ends = [level.get("chance"), level.get("solved")]
+        good = [isinstance(end, int | float) and isfinite(end) for end in ends]
+        if not all(good) or ends[0] == ends[1]:
+            yield f"levels.{name} are {dict(level)}; expected 'chance' and 'solved', two numbers"
+    if len(table.places) < len(table.cells) or not table.cells:
+        yield f"{len(table.cells)} cells have {len(table.places)} ids; expected one each"
+    for cell in table.cells:
+        parts = (cell.hidden_size, cell.parameters, cell.operations)
+        given = [*parts, *(training.losses for training in cell.trainings)]
+        if len(cell.trainings) != table.seeds or any({*one} != {*names} for one in given):
+            yield f"cell {cell.id} lacks seeds or tasks"
+        for training in cell.trainings:
+            counts = {len(losses) for losses in training.losses.values()}
+            whole = counts == {len(table.moments)}
+            if max(counts) > len(table.moments) or whole != (training.status == "ok"):
+                yield f"cell {cell.id} is {training.status!r} with losses at {counts} moments"
+    try:
+        known = Cell.parse(table.cells[0].cell).id
+    except CellError as error:
+        known = str(error)
+    if known != table.cells[0].id:
+        yield f"cell {table.cells[0].id} is {known}: it was made by another version, or damaged"
 
 
 def evaluate(job: Mapping[str, Any]) -> dict[str, Any]:
@@ -201,7 +239,8 @@ def recall(
 ) -> Evaluation:
     """Return what a training in the table gave after `steps`, or at the rung that stops it.
 
-    Steps and rungs are among the table's moments, and there is a threshold or None for each rung.
+    Steps and rungs are among the table's moments, and there is a threshold or None for each rung. A
+    training that failed on one of the table's tasks failed, also if that is not among `tasks`.
     """
     training, scores = cell.trainings[seed], table.open_shares(cell, seed, tasks)
     passed: list[int] = []
@@ -209,7 +248,7 @@ def recall(
     def told(status: str, moment: int, place: int | None) -> Evaluation:
         spent = moment * len(tasks)
         if place is None:
-            spent = min(spent, training.steps)
+            spent = min(spent, training.steps * len(tasks) // len(table.tasks))
         return Evaluation(
             status=status,
             score=None if place is None else scores[place],

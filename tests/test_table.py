@@ -186,6 +186,56 @@ def test_what_is_no_table_is_refused_in_one_line(tmp_path: Path) -> None:
         assert str(path) in str(error.value)
 
 
+def without(value: dict[str, Any], key: str) -> dict[str, Any]:
+    return {name: kept for name, kept in value.items() if name != key}
+
+
+def first_cell(**changes: Any) -> list[dict[str, Any]]:
+    """Return the table's cells, the first with other values."""
+    cells = json.loads(table().model_dump_json())["cells"]
+    return [{**cells[0], **changes}, *cells[1:]]
+
+
+NAN = [{**training((1.0, 0.5), (float("nan"), 0.5))}] * 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"moments": []}, "moments are"),
+        ({"moments": [40, 10]}, "moments are"),
+        ({"seeds": 0}, "seeds is 0"),
+        ({"tasks": [{"length": 3}]}, "tasks are"),
+        ({"levels": without(LEVELS, "copy")}, "tasks are .* levels those of"),
+        ({"levels": {**LEVELS, "copy": {"solved": 0.0}}}, "levels.copy"),
+        ({"levels": {**LEVELS, "copy": {"chance": 1.0, "solved": 1.0}}}, "levels.copy"),
+        ({"evaluation": {"parameters": "many"}}, "parameters"),
+        ({"cells": []}, "0 cells"),
+        ({"cells": first_cell() * 2}, "6 cells have 3 ids"),
+        ({"cells": first_cell(trainings=NAN)}, "finite"),
+        ({"cells": first_cell(trainings=[training((1.0, 0.5))] * 3)}, "'ok' with losses at"),
+        ({"cells": first_cell(parameters={"copy": 8})}, "lacks seeds or tasks"),
+        ({"cells": first_cell(cell="h = tanh(linear(x))")}, "another version, or damaged"),
+        ({"cells": first_cell(cell="h = ")}, "another version, or damaged"),
+    ],
+)
+def test_what_does_not_fit_together_is_refused(
+    tmp_path: Path, changes: dict[str, Any], message: str
+) -> None:
+    path = tmp_path / "odd.json.gz"
+    text = json.dumps({**json.loads(table().model_dump_json()), **changes})
+    path.write_bytes(gzip.compress(text.encode()))
+    with pytest.raises(ExperimentError, match=message) as error:
+        read_table(path)
+    assert "\n" not in str(error.value)
+
+
+def test_a_part_of_the_tasks_pays_for_a_part_of_a_failed_training(file: Path) -> None:
+    found, _ = read_table(file)
+    part = recall(found, found.cells[1], 0, tasks=["copy"], steps=40)
+    assert (part.status, part.steps) == ("diverged", 16)  # half of 33 on two tasks
+
+
 def experiment(file: Path, **tables: Any) -> dict[str, Any]:
     return {
         "space": {"name": "small"},
@@ -216,6 +266,7 @@ def test_a_search_against_a_table(file: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("tables", "message"),
     [
+        ({"space": {"name": "gated"}}, "space 'gated': .* of another space, 'small'"),
         ({"task": [{"name": "adding"}]}, "task 'adding': .* has it not"),
         ({"task": [{"name": "digits", "by": "pixel"}]}, "task 'digits'"),
         ({"evaluation": {"parameters": 600}}, "evaluation.parameters: .* made with 500"),
@@ -234,6 +285,13 @@ def test_what_disagrees_with_the_table_is_refused(
     with pytest.raises(ExperimentError, match=message):
         cs.search(given, run=tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_rungs_may_be_later_than_the_default_of_steps(tmp_path: Path) -> None:
+    path = tmp_path / "long.json.gz"
+    table(moments=[10, 900]).write(path)
+    given = experiment(path, fidelity={"rungs": [10, 900]})
+    assert cs.search(given, run=tmp_path / "run").experiment.evaluation.steps == 900
 
 
 def test_an_unknown_table_is_named(tmp_path: Path) -> None:

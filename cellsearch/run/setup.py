@@ -121,7 +121,7 @@ def prepare(experiment: Experiment) -> Setup:
     if experiment.evaluation.table is not None:
         path = find_table(experiment.evaluation.table)
         table, digest = read_table(path)
-        experiment = agree(experiment, table, path, loaded)
+        experiment = agree(experiment, table, path, space, loaded)
     for name in experiment.budget.baselines:
         if name not in zoo:
             raise ExperimentError(

@@ -12,19 +12,26 @@ from cellsearch.known import zoo
 from cellsearch.table import Table
 
 if TYPE_CHECKING:
+    from cellsearch.space import Space
     from cellsearch.tasks import Task
 
 FREE = ("table", "steps", "timeout", "memory", "backend")
 """Keys of [evaluation] that an experiment against a table may set as it likes."""
 
 
-def agree(experiment: Experiment, table: Table, path: Path, tasks: Sequence[Task]) -> Experiment:
+def agree(
+    experiment: Experiment, table: Table, path: Path, space: Space, tasks: Sequence[Task]
+) -> Experiment:
     """Return the experiment with all that the table decides filled in.
 
-    Raises ExperimentError if it says something else than the table: other tasks or settings, steps
-    or rungs at which the table has no losses, baselines or seeds that it lacks.
+    Raises ExperimentError if it says something else than the table: another space, other tasks or
+    settings, steps or rungs at which the table has no losses, baselines or seeds that it lacks.
     """
     where = f"evaluation.table = {table.name!r}"
+    if {**space.to_dict(), "name": ""} != {**table.space, "name": ""}:
+        raise ExperimentError(
+            f"space {space.name!r}: {where} is of another space, {table.space.get('name')!r}"
+        )
     known = {task["name"]: task for task in table.tasks}
     for task in tasks:
         if task.describe() != known.get(task.name):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 from cellsearch.errors import RunError
 from cellsearch.run.records import Candidate
 from cellsearch.run.run import Run
@@ -16,8 +18,8 @@ DIGITS = 5  # of a loss that are kept: a tenth of what two seeds differ by, at t
 def tabulate(run: Run, name: str) -> Table:
     """Return the table of a run that trained every cell equally often, stopping none.
 
-    Raises RunError if the run is another one: rungs that stop, several learning rates, seeds that
-    some cells have and others lack.
+    Raises RunError if the run is another one: rungs that stop, several learning rates, candidates
+    without a training, cells of the space that are missing, seeds that some cells lack.
     """
     settings = run.experiment.evaluation
     if len(settings.learning_rates) > 1 or run.experiment.fidelity.keep < 1:
@@ -27,15 +29,26 @@ def tabulate(run: Run, name: str) -> Table:
         )
     by_cell: dict[str, dict[int, Candidate]] = {}
     for candidate in run.candidates:
+        result = candidate.result
+        if result.status == "duplicate":
+            continue
+        if candidate.is_super_network or result.status == "rejected":
+            said = result.message or "is a super-network"
+            raise RunError(f"{run.folder}: candidate {candidate.index} has no training: {said}")
         by_cell.setdefault(candidate.cell_id, {})[candidate.replicate] = candidate
-    seeds = min((len(found) for found in by_cell.values()), default=0)
-    if not seeds or any(set(found) < set(range(seeds)) for found in by_cell.values()):
-        raise RunError(f"{run.folder}: some cell has no training yet; a table needs one of each")
+    space = load_space(run.experiment.space.source)
+    known = {cell.id for cell in islice(space.cells(), len(by_cell) + 1)}
+    seeds = max((len(found) for found in by_cell.values()), default=0)
+    if known != {*by_cell} or any({*found} != {*range(seeds)} for found in by_cell.values()):
+        raise RunError(
+            f"{run.folder}: some cell of the space, or some seed of a cell, has no training yet; go"
+            " on until the strategy 'enumerate' has nothing more to propose"
+        )
     tasks = [load_task(table.name, **table.settings) for table in run.experiment.task]
     return Table(
         version=1,
         name=name,
-        space=load_space(run.experiment.space.source).to_dict(),
+        space=space.to_dict(),
         tasks=tuple(task.describe() for task in tasks),
         levels=run.levels,
         evaluation={

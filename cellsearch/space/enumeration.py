@@ -8,15 +8,16 @@ breaks a rule of one operator does so at once. What comes up is then judged as a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations_with_replacement, count, product
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from cellsearch.cell import Cell
 from cellsearch.errors import CellError
 from cellsearch.operators import OPERATORS
-from cellsearch.space import gated_update
+from cellsearch.space import gated_update, highway
 from cellsearch.space.rules import RULES, LocalRule
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 def enumerate_cells(space: Space) -> Iterator[Cell]:
     """Yield every cell of a space once, those of fewer operators first."""
     seen: set[str] = set()
-    for cell in _family(space) if space.shape == "gated_update" else _all(space):
+    for cell in _FAMILIES.get(space.shape, _all)(space):
         if cell.id not in seen:
             seen.add(cell.id)
             if space.contains(cell) is None:
@@ -40,9 +41,19 @@ def size(cell: Cell) -> int:
     return sum(node.op in OPERATORS for node in cell.normal.nodes)
 
 
-def _family(space: Space) -> list[Cell]:
+def _gated_updates(space: Space) -> Iterator[Cell]:
     found = map(gated_update.write, gated_update.gated_updates(space))
-    return sorted(map(Cell.from_graph, found), key=size)
+    yield from sorted(map(Cell.from_graph, found), key=size)
+
+
+def _highways(space: Space) -> Iterator[Cell]:
+    yield from map(Cell.from_graph, map(highway.write, highway.highways(space)))
+
+
+_FAMILIES: Mapping[str, Callable[[Space], Iterator[Cell]]] = MappingProxyType(
+    {"gated_update": _gated_updates, "highway": _highways}
+)
+"""Shapes whose cells are listed from their parts; those of others are built."""
 
 
 def _all(space: Space) -> Iterator[Cell]:

@@ -15,7 +15,9 @@ https://arxiv.org/abs/1806.09055, that of all nodes but s_0.
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import combinations, product
 from typing import TYPE_CHECKING, Literal, get_args
 
 from cellsearch.graph import Graph
@@ -88,6 +90,28 @@ def activations(space: Space) -> list[str]:
 def most_nodes(space: Space) -> int:
     """Return how many nodes after s_0 the limit on operators leaves room for."""
     return max(1, (space.nodes - FIRST - MEAN) // EACH)
+
+
+def highways(space: Space) -> Iterator[Highway]:
+    """Yield the highway cells of a space, those of fewer operators first, some repeatedly."""
+    for total in range(FIRST, space.nodes + 1):
+        for count in range(1, most_nodes(space) + 1):
+            bare = FIRST + EACH * count - total  # so many nodes have no activation
+            if bare + MEAN >= 0 and bare <= count:
+                yield from _of_size(space, count, bare)
+
+
+def _of_size(space: Space, count: int, bare: int) -> Iterator[Highway]:
+    """Yield those of `count` nodes; `bare` have no activation, one more where there is a mean."""
+    functions = activations(space)[1:]
+    for sources in product(*map(range, range(1, count + 1))):
+        for ends in get_args(Ends):
+            mean = len(Highway(tuple(("", source) for source in sources), ends).averaged) > 1
+            number = bare + MEAN * mean
+            for without in combinations(range(count), number) if 0 <= number <= count else ():
+                choices = (["identity"] if n in without else functions for n in range(count))
+                for names in product(*choices):
+                    yield Highway(tuple(zip(names, sources, strict=True)), ends)
 
 
 def write(highway: Highway) -> nx.MultiDiGraph:

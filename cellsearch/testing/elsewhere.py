@@ -1,4 +1,4 @@
-"""The same play in another process, under another order of hashes."""
+"""The same play in another process, under another order of hashes or another clock."""
 
 from __future__ import annotations
 
@@ -8,18 +8,30 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Any
 
 from cellsearch.space import Space, read_space
-from cellsearch.strategies import import_strategy, load_strategy
+from cellsearch.strategies import load_strategy
+from cellsearch.testing.clock import jumping_clock
 from cellsearch.testing.plays import Said, fail, play
 
 
 def play_elsewhere(
-    name: str, space: Space, seed: int, settings: Mapping[str, Any], length: int, hash_seed: str
+    name: str,
+    space: Space,
+    seed: int,
+    settings: Mapping[str, Any],
+    length: int,
+    hash_seed: str,
+    jumps: bool,
 ) -> dict[str, Any]:
-    """Play in another process; return digests of what was proposed, and what importing loaded."""
+    """Play in another process; return digests of what was proposed, and what was loaded for it.
+
+    `jumps` says whether the clock jumps there.
+    """
     order = {"name": name, "space": space.to_dict(), "seed": seed, "settings": dict(settings)}
+    order["jumps"] = jumps
     paths = os.pathsep.join(path or os.getcwd() for path in sys.path)
     done = subprocess.run(
         [sys.executable, "-c", "from cellsearch.testing.elsewhere import serve; serve()"],
@@ -39,12 +51,12 @@ def play_elsewhere(
 def serve() -> None:
     """Be the other process: read an order, write what was proposed."""
     order = json.load(sys.stdin)
-    import_strategy(order["name"])
-    loaded = sorted({"torch", "ray"} & set(sys.modules))
     name = order["space"].pop("name")
     space = read_space(order["space"], name=name, where=name)
-    strategy = load_strategy(order["name"], space, order["seed"], order["settings"])
-    digests = [digest(one) for one in play(strategy, order["length"]).said]
+    with jumping_clock() if order["jumps"] else nullcontext():
+        strategy = load_strategy(order["name"], space, order["seed"], order["settings"])
+        digests = [digest(one) for one in play(strategy, order["length"]).said]
+    loaded = sorted({"torch", "ray"} & set(sys.modules))
     print(json.dumps({"loaded": loaded, "digests": digests}))
 
 

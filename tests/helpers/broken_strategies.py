@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 import time
+from datetime import datetime
+from time import monotonic
 from typing import Any, ClassVar
 
 from cellsearch.cell import Cell
@@ -62,6 +64,35 @@ class Clock(Honest):
     def draw(self) -> Cell:
         if int(time.monotonic() / 1e6) % 2:
             self.rng.random()
+        return super().draw()
+
+
+class ClockInNanoseconds(Honest):
+    def draw(self) -> Cell:
+        if time.perf_counter_ns() // 10**15 % 2:
+            self.rng.random()
+        return super().draw()
+
+
+class ImportedClock(Honest):
+    def draw(self) -> Cell:
+        if int(monotonic() / 1e6) % 2:
+            self.rng.random()
+        return super().draw()
+
+
+class Calendar(Honest):
+    def draw(self) -> Cell:
+        if datetime.now().year % 2:
+            self.rng.random()
+        return super().draw()
+
+
+class ImportsLater(Honest):
+    def draw(self) -> Cell:
+        import torch
+
+        del torch
         return super().draw()
 
 

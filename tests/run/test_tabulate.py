@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -81,3 +82,25 @@ def test_what_gives_no_table_is_refused(tmp_path: Path) -> None:
         folder.mkdir()
         with pytest.raises(RunError, match="a table needs"):
             tabulate(run_all(folder, **tables), "tiny")
+
+
+def test_a_run_that_is_not_whole_gives_no_table(tmp_path: Path) -> None:
+    whole = run_all(tmp_path)
+    half = len(whole.candidates) // 2
+    rejected = replace(whole.candidates[0].result, status="rejected", message="too large")
+    network = replace(whole.candidates[0], width_of="h = tanh(linear(x, h_prev))")
+    for candidates, message in [
+        (whole.candidates[:3], "some cell of the space"),
+        (whole.candidates[: half + 1], "some cell of the space, or some seed"),
+        (whole.candidates[1:], "some cell of the space, or some seed"),
+        ((replace(whole.candidates[0], evaluation=rejected), *whole.candidates[1:]), "too large"),
+        ((network, *whole.candidates[1:]), "is a super-network"),
+    ]:
+        with pytest.raises(RunError, match=message):
+            tabulate(replace(whole, candidates=candidates), "tiny")
+    duplicate = replace(
+        whole.candidates[0],
+        evaluation=replace(whole.candidates[0].result, status="duplicate", original="ok"),
+    )
+    again = replace(whole, candidates=(*whole.candidates, duplicate))
+    assert tabulate(again, "tiny") == tabulate(whole, "tiny")

@@ -79,7 +79,19 @@ def test_attributes_and_numbers_are_enumerated() -> None:
         assert Cell.parse(text).id in texts
 
 
+def test_highway_cells_are_enumerated() -> None:
+    space = replace(load_space("darts"), nodes=16)
+    cells = list(space.cells())
+    # Four functions, alone; of two nodes in a row the mean or the last; of two side by side, whose
+    # order says nothing, the mean.
+    assert len({cell.id for cell in cells}) == len(cells) == 4 + 2 * 16 + 10
+    assert [size(cell) for cell in cells] == sorted(map(size, cells))
+    rng = random.Random(0)
+    assert {space.draw(rng).id for _ in range(300)} == {cell.id for cell in cells}
+
+
 def test_a_large_space_begins_at_once() -> None:
+    assert next(load_space("darts").cells()) is not None
     first = list(islice(load_space("gated").cells(), 3))
     assert [size(cell) for cell in first] == [1, 1, 1]
 

@@ -396,3 +396,24 @@ def test_a_word_nearly_right_is_told() -> None:
         Genetic(GATED, seed=0, recombination="edit_paht")
     with pytest.raises(ExperimentError, match=r"one of objectives is 'operation'.*'operations'"):
         Genetic(GATED, seed=0, objectives=["score", "operation"])
+
+
+def test_a_further_evaluation_that_is_refused_is_no_failure() -> None:
+    refused = Evaluation(status="rejected")
+    proposals = play(
+        Genetic(GATED, seed=0, population=4, replicates=3),
+        40,
+        lambda one: refused if one.replicate else judge(one),
+        lag=1,
+    )
+    assert [one.replicate for one in proposals].count(1) == 1
+    assert max(one.replicate for one in proposals) == 1
+    (doubted,) = (index for index, one in enumerate(proposals) if one.replicate)
+    leader = proposals[doubted].cell
+    parents = [proposals[parent].cell for one in proposals[doubted + 1 :] for parent in one.parents]
+    assert leader in parents
+
+
+def test_luck_says_nothing_where_the_score_is_no_objective() -> None:
+    strategy = Genetic(GATED, seed=0, objectives=["parameters"], replicates=3)
+    assert all(one.replicate == 0 for one in play(strategy, 40))
