@@ -3,20 +3,23 @@
     python experiments/benchmarks/prune.py [--runs FOLDER] [--seeds N] [--processes N] [--out FILE]
 
 In the space `gated`, on the tasks of searches.py, with fewer training steps and other seeds. The
-cells that a run of prune ends in are trained anew, all to the end; so are as many that the same
-prunings leave where chance decides which connections go: inside the space too, so that h reacts to
-x, and, of a larger number that were pruned so, those with the most nearly equal numbers of
-parameters at one width. (Trained, all have the same number, as the width is chosen.) Then finalists
-of prune against those of random search after as many training steps, and beside gru and lstm.
-Effects are paired by seed, with intervals of 95 % by Student's t. Each seed is recorded in FILE,
-prune.json beside this, and what is recorded is not done again.
+cells that a run of prune ends in are trained anew, all to the end, and beside each, two others with
+as many parameters at one width, within a tenth. The one is left of the same full cell by the same
+prunings where chance decides which connections go; the other is drawn from the space. All are
+inside the space, so that h reacts to x. Chance leaves small cells: where it left none of a size,
+that pair is missing, and it is said how many are. (Trained, all have the same number of parameters,
+as the width is chosen.) Then finalists of prune against those of random search after as many
+training steps, and beside gru and lstm. Effects are means of differences, one for each seed, with
+intervals of 95 % by Student's t. Each seed is recorded in FILE, prune.json beside this, and what is
+recorded is not done again.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
+import math
 import multiprocessing
+import random
 import re
 import statistics
 from collections.abc import Mapping, Sequence
@@ -25,6 +28,7 @@ from typing import Any
 
 import searches
 import timing
+from scipy.optimize import linear_sum_assignment
 
 from cellsearch.cell import Cell
 from cellsearch.evaluation import evaluate
@@ -38,14 +42,17 @@ from cellsearch.strategies.prune import Prune
 HERE = Path(__file__)
 CELLS = 8
 """Cells of each run that are trained anew."""
-POOL = 64
-"""Cells pruned at random that as many are chosen from, by their parameters."""
+POOL = 700
+"""Cells pruned at random, and as many drawn, of which those with as many parameters are taken."""
+NEAR = 1.1
+"""The largest ratio of two numbers of parameters that counts as equal."""
 REPLICATES = 2
 STEPS = 25_000
 """Enough for two searches of prune, one after the other in each round."""
 FIRST = 200
 """The first seed; the others follow."""
 KNOWN = ("gru", "lstm")
+CONTROLS = ("left by chance", "drawn")
 
 
 def kept(run: Run) -> list[Cell]:
@@ -58,26 +65,21 @@ def kept(run: Run) -> list[Cell]:
     return list(found.values())[:CELLS]
 
 
-def pruned_at_random(seed: int, like: Sequence[Cell]) -> list[Cell]:
-    """Return for each cell one that chance left of the full cell, with most nearly its size."""
+def left_by_chance(seed: int) -> list[Cell]:
+    """Return cells that are left of the full cell where chance decides which connections go."""
     strategy = Prune(
-        load_space("gated"), seed=derive("pruned at random", seed), saliency="random", replicates=1
+        load_space("gated"),
+        seed=derive("left by chance", seed),
+        saliency="random",
+        replicates=1,
+        drop=0.9,  # in fewer rounds: it is all the same to chance
     )
     pool: dict[str, Cell] = {}
     while len(pool) < POOL and (proposal := strategy.ask()) is not None:
         if proposal.width_of is None:
             pool[proposal.cell.id] = proposal.cell
         strategy.tell(proposal, _made_up(proposal))
-    chosen = []
-    for cell in like:
-        nearest = min(pool.values(), key=lambda one: (abs(size(one) - size(cell)), one.id))
-        chosen.append(pool.pop(nearest.id))
-    return chosen
-
-
-def size(cell: Cell) -> int:
-    """Return the number of parameters at one width."""
-    return cell.parameters(input_size=8, hidden_size=32)
+    return list(pool.values())
 
 
 def _made_up(proposal: Proposal) -> Evaluation:
@@ -88,18 +90,50 @@ def _made_up(proposal: Proposal) -> Evaluation:
     )
 
 
+def drawn(seed: int) -> list[Cell]:
+    """Return cells drawn from the space."""
+    space, rng = load_space("gated"), random.Random(derive("drawn", seed))
+    return [space.draw(rng) for _ in range(POOL)]
+
+
+def matched(cells: Sequence[Cell], pool: Sequence[Cell]) -> dict[int, Cell]:
+    """Return for each cell, by its place, another one of the pool with as many parameters."""
+    far = [[abs(math.log(parameters(a) / parameters(b))) for b in pool] for a in cells]
+    pairs = zip(*linear_sum_assignment(far), strict=True)
+    return {int(a): pool[b] for a, b in pairs if far[a][b] <= math.log(NEAR)}
+
+
+def parameters(cell: Cell) -> int:
+    """Return the number of parameters at one width."""
+    return cell.parameters(input_size=8, hidden_size=32)
+
+
+def score(run: Run, cell: Cell) -> float:
+    """Train a cell as the run does, to the end and from seeds that it did not use.
+
+    Return the mean score; a training that failed counts as 1.
+    """
+    setup = prepare(run.experiment)
+    found = [
+        evaluate(setup.job("search", 0, str(cell), replicate=1000 + number))["evaluation"]
+        for number in range(REPLICATES)
+    ]
+    return statistics.fmean(one["score"] if one["status"] == "ok" else 1.0 for one in found)
+
+
 def left(run: Run) -> tuple[int, int]:
     """Return connections of the full cell, and the most that a last super-network had."""
-    last: dict[str, int] = {}
+    rounds: dict[str, dict[int, int]] = {}
     every = 0
     for one in run.candidates:
-        said = re.fullmatch(r"search (\d+), round \d+: (\d+) of (\d+) connections", one.note)
-        if said:
-            last[said[1]], every = int(said[2]), int(said[3])
-    ended = {
-        m[1] for one in run.candidates if (m := re.fullmatch(r"what search (\d+) left", one.note))
-    }
-    return every, max(last[number] for number in ended)
+        said = re.fullmatch(r"search (\d+), round (\d+): (\d+) of (\d+) connections", one.note)
+        if said is not None:
+            most = rounds.setdefault(said[1], {})
+            most[int(said[2])] = max(int(said[3]), most.get(int(said[2]), 0))
+            every = int(said[4])
+    notes = (re.match(r"what search (\d+) left", one.note) for one in run.candidates)
+    ended = {note[1] for note in notes if note is not None}
+    return every, max((rounds[number][max(rounds[number])] for number in ended), default=every)
 
 
 def measure(job: tuple[Path, int]) -> tuple[int, dict[str, Any]]:
@@ -107,33 +141,30 @@ def measure(job: tuple[Path, int]) -> tuple[int, dict[str, Any]]:
     folder, seed = job
     run = searches.search(folder, "prune", seed, STEPS)
     other = searches.search(folder, "random", seed, STEPS)
-    own = kept(run)
-    chance = pruned_at_random(seed, own)
+    cells = kept(run)
+    pools = zip(CONTROLS, (left_by_chance(seed), drawn(seed)), strict=True)
+    partners = {name: matched(cells, pool) for name, pool in pools}
     return seed, {
         "connections": left(run),
-        "saliency": trained(run, own),
-        "chance": trained(run, chance),
+        "cells": [
+            {
+                "cell": str(cell),
+                "parameters": parameters(cell),
+                "score": score(run, cell),
+                **{
+                    name: {
+                        "cell": str(found[place]),
+                        "parameters": parameters(found[place]),
+                        "score": score(run, found[place]),
+                    }
+                    for name, found in partners.items()
+                    if place in found
+                },
+            }
+            for place, cell in enumerate(cells)
+        ],
         "prune": searches.figures(run),
         "random": searches.figures(other),
-    }
-
-
-def trained(run: Run, cells: Sequence[Cell]) -> dict[str, Any]:
-    """Train cells as the run trains, to the end and from seeds that it did not use."""
-    setup = prepare(run.experiment)
-    scores = []
-    for index, cell in enumerate(cells):
-        found = [
-            evaluate(setup.job("search", index, str(cell), replicate=1000 + number))["evaluation"]
-            for number in range(REPLICATES)
-        ]
-        scores.append(
-            statistics.fmean(one["score"] if one["status"] == "ok" else 1.0 for one in found)
-        )
-    return {
-        "scores": scores,
-        "parameters at one width": [size(cell) for cell in cells],
-        "cells": [str(cell) for cell in cells],
     }
 
 
@@ -141,24 +172,25 @@ def report(seeds: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Print and return the effects."""
     if len(seeds) < 2:
         return {}
-    found = list(seeds.values())
-    saliency, chance = ([one[by]["scores"] for one in found] for by in ("saliency", "chance"))
+    found, gains = list(seeds.values()), {}
+    for control in CONTROLS:
+        pairs = [
+            [(one["score"], one[control]["score"]) for one in seed["cells"] if control in one]
+            for seed in found
+        ]
+        means = [tuple(map(statistics.fmean, zip(*own, strict=True))) for own in pairs if own]
+        name = f"cells {control}, {sum(map(len, pairs))} pairs"
+        if len(means) > 1:
+            gains[name] = searches.gain([a for a, _ in means], [b for _, b in means])
     prune, randoms = ([one[name] for one in found] for name in ("prune", "random"))
-    best = [run["finalists"]["score"][0] for run in prune]
-    gains = {
-        "chance, mean of the cells": searches.gain(
-            list(map(statistics.fmean, saliency)), list(map(statistics.fmean, chance))
-        ),
-        "chance, best cell": searches.gain(list(map(min, saliency)), list(map(min, chance))),
-    }
     for kind, pick in searches.KINDS.items():
         mine, theirs = (
             [pick(run["finalists"]["score"]) for run in runs] for runs in (prune, randoms)
         )
         gains[f"random search, {kind}"] = searches.gain(mine, theirs)
-    for known in KNOWN:
-        theirs = [run["baselines"][known] for run in randoms]
-        gains[f"{known}, best finalist"] = searches.gain(best, theirs)
+        for known in KNOWN:
+            beside = [run["baselines"][known] for run in randoms]
+            gains[f"{known}, {kind}"] = searches.gain(mine, beside)
     searches.show(f"prune against ..., {len(found)} seeds, trained anew (a gain: lower)", gains)
     most = max(one["connections"][1] for one in found)
     print(f"of {found[0]['connections'][0]} connections, at most {most} were left at the end")
@@ -173,16 +205,16 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--out", type=Path, default=HERE.with_suffix(".json"))
     asked = parser.parse_args()
-    done: dict[str, Any] = {}
-    if asked.out.exists():
-        done = json.loads(asked.out.read_text())["prune"]["seeds"]
+    made = searches.settings(STEPS)
+    done: dict[str, Any] = searches.recorded(asked.out, "prune", made).get("seeds", {})
     folder = searches.prepared(asked.runs)
-    jobs = [(folder, FIRST + n) for n in range(asked.seeds) if str(FIRST + n) not in done]
+    seeds = range(FIRST, FIRST + asked.seeds)
+    jobs = [(folder, seed) for seed in seeds if str(seed) not in done]
     with multiprocessing.get_context("spawn").Pool(asked.processes) as pool:
         for seed, found in pool.imap_unordered(measure, jobs):
             done[str(seed)] = found
-            timing.write(asked.out, {"prune": {"steps": STEPS, "seeds": done}})
-    timing.write(asked.out, {"prune": {"steps": STEPS, **report(done), "seeds": done}})
+            timing.write(asked.out, {"prune": {"settings": made, "seeds": done}})
+    timing.write(asked.out, {"prune": {"settings": made, **report(done), "seeds": done}})
 
 
 if __name__ == "__main__":

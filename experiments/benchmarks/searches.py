@@ -6,9 +6,9 @@
 Each contender searches with its defaults, on letters, adding and temporal order together, until the
 same number of training steps is spent, super-networks and replicates included. Its best five cells
 are trained anew from three seeds. What is compared with random search, seed by seed, is the mean of
-these five and the best of them; effects have intervals of 95 % by Student's t. Temporal order was
-used for no setting: those of grow and genetic were chosen on the table `small` (copy, digits,
-letters), those of prune on letters and adding, with other seeds.
+these five and the one that was best in the search; effects have intervals of 95 % by Student's t.
+Temporal order was used for no setting: those of grow and genetic were chosen on the table `small`
+(copy, digits, letters), those of prune on letters and adding, with other seeds.
 
 A run is a folder in FOLDER; broken off, it goes on. Each is recorded in FILE, searches.json beside
 this, and what is recorded is not searched again; so a long measurement can be made bit by bit.
@@ -21,6 +21,7 @@ import argparse
 import json
 import multiprocessing
 import statistics
+import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -93,6 +94,22 @@ def experiment(folder: Path, name: str, seed: int, steps: int) -> dict[str, Any]
     }
 
 
+def settings(steps: int) -> dict[str, Any]:
+    """Return what the runs of all contenders and seeds have in common."""
+    common = experiment(Path(), "", 0, steps)
+    return {key: common[key] for key in ("evaluation", "fidelity", "budget", "final", "run")}
+
+
+def recorded(path: Path, section: str, made: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a file of results holds already, if it was measured in the same way."""
+    if not path.exists():
+        return {}
+    found: dict[str, Any] = json.loads(path.read_text())[section]
+    if found["settings"] != made:
+        sys.exit(f"{path} was recorded with other settings; move it away, or choose another --out")
+    return found
+
+
 def search(folder: Path, name: str, seed: int, steps: int) -> Run:
     """Search once, or go on with a search that was broken off."""
     tables = experiment(folder, name, seed, steps)
@@ -115,7 +132,10 @@ def _figures_of(job: tuple[Path, str, int]) -> tuple[str, int, dict[str, Any]]:
 
 def figures(run: Run) -> dict[str, Any]:
     """Return what one run came to: the scores of its finalists, in all and by task, and cost."""
-    found = [one for one in run.finalists if one.index is not None]
+    by_name = {one.name: one for one in run.finalists}
+    ranked = sorted(run.candidates, key=lambda one: (one.result.rank_key, one.index))
+    names = (f"candidate-{one.index}" for one in ranked)
+    found = [by_name[name] for name in names if name in by_name]
     return {
         "finalists": {
             "score": [one.mean for one in found],
@@ -146,9 +166,10 @@ def _on_task(one: Finalist, level: Mapping[str, Any], task: str) -> float:
 
 KINDS: Mapping[str, Callable[[Sequence[float]], float]] = {
     "mean of the finalists": statistics.fmean,
-    "best finalist": lambda scores: scores[0],
+    "best of the search": lambda scores: scores[0],
 }
-"""What is compared; finalists come best first, by their scores on all tasks."""
+"""What is compared; finalists come in the order of the search, so that none was chosen by how well
+it came out when it was trained anew."""
 
 
 def compared(
@@ -193,6 +214,10 @@ def report(runs: Mapping[str, Mapping[str, dict[str, Any]]]) -> dict[str, Any]:
     for name in CONTENDERS[1:]:
         content[name] = compared([runs[name][seed] for seed in seeds], randoms)
         show(f"{name} against random search, trained anew (a gain: lower)", content[name])
+    for name in CONTENDERS:
+        own = [runs[name][seed] for seed in seeds]
+        spent = (statistics.fmean(run[what] for run in own) for what in ("steps", "operations"))
+        print("{}: {:,.0f} training steps, {:.3g} operations".format(name, *spent))
     for known in randoms[0]["baselines"]:
         print(f"{known:8} {statistics.fmean(run['baselines'][known] for run in randoms):.3f}")
     return {"seeds": seeds, "contenders": content}
@@ -206,9 +231,11 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--out", type=Path, default=HERE.with_suffix(".json"))
     asked = parser.parse_args()
-    runs: dict[str, dict[str, Any]] = {name: {} for name in CONTENDERS}
-    if asked.out.exists():
-        runs |= json.loads(asked.out.read_text())["searches"]["runs"]
+    made = settings(STEPS)
+    runs: dict[str, dict[str, Any]] = {
+        **{name: {} for name in CONTENDERS},
+        **recorded(asked.out, "searches", made).get("runs", {}),
+    }
     seeds = range(FIRST, FIRST + asked.seeds)
     folder = prepared(asked.runs)
     jobs = [
@@ -217,8 +244,8 @@ def main() -> None:
     with multiprocessing.get_context("spawn").Pool(asked.processes) as pool:
         for name, seed, found in pool.imap_unordered(_figures_of, jobs):
             runs[name][str(seed)] = found
-            timing.write(asked.out, {"searches": {"steps": STEPS, "runs": runs}})
-    content = {"steps": STEPS, **report(runs), "runs": runs}
+            timing.write(asked.out, {"searches": {"settings": made, "runs": runs}})
+    content = {"settings": made, **report(runs), "runs": runs}
     timing.write(asked.out, {"searches": content})
 
 
