@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from cellsearch import resources
 from cellsearch.errors import ExperimentError, nearest
 from cellsearch.settings import (
+    TABLE_ENDING,
     BudgetTable,
     EvaluationTable,
     ExperimentTable,
@@ -202,7 +203,7 @@ def _plain(data: Mapping[str, Any], label: str) -> dict[str, Any]:
 def _resolve_paths(data: dict[str, Any], folder: Path) -> None:
     """Make the ``path`` of the space and of every task absolute, in place; and a table's file."""
     evaluation = data.get("evaluation")
-    if isinstance(evaluation, dict) and str(evaluation.get("table")).endswith(".json.gz"):
+    if isinstance(evaluation, dict) and str(evaluation.get("table")).endswith(TABLE_ENDING):
         evaluation["table"] = str(folder / os.path.expanduser(str(evaluation["table"])))
     tasks = data.get("task")
     for table in (data.get("space"), *(tasks if isinstance(tasks, list) else ())):

@@ -81,6 +81,10 @@ class TaskTable(_OpenTable):
     name: str
 
 
+TABLE_ENDING = ".json.gz"
+"""How the file of an evaluation's `table` ends; anything else is a name."""
+
+
 class EvaluationTable(_Table):
     """Table [evaluation]: how large a cell may be, and how it is trained."""
 

@@ -23,10 +23,9 @@ from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError
 from cellsearch import files, resources
 from cellsearch.cell import Cell
 from cellsearch.errors import CellError, ExperimentError, nearest
-from cellsearch.settings import EvaluationTable
+from cellsearch.settings import TABLE_ENDING, EvaluationTable
 from cellsearch.strategies.base import Evaluation
 
-ENDING = ".json.gz"
 MAX_BYTES = 2**28
 """Most bytes of a table, unpacked."""
 
@@ -119,17 +118,19 @@ def find_table(name: str) -> Path:
     Raises ExperimentError if there is none.
     """
     path = Path(name)
-    if name.endswith(ENDING):
+    if name.endswith(TABLE_ENDING):
         if os.path.isfile(path):
             return path
         raise ExperimentError(f"evaluation.table: {name}: no such file")
     folder = resources.folder_path("experiments") / "tables"
-    known = sorted(found.name.removesuffix(ENDING) for found in folder.glob(f"*{ENDING}"))
+    known = sorted(
+        found.name.removesuffix(TABLE_ENDING) for found in folder.glob(f"*{TABLE_ENDING}")
+    )
     if name in known:
-        return folder / f"{name}{ENDING}"
+        return folder / f"{name}{TABLE_ENDING}"
     raise ExperimentError(
         f"evaluation.table: no table is called {name!r}{nearest(name, known)}; there are"
-        f" {', '.join(known)}; a file of your own ends in {ENDING}"
+        f" {', '.join(known)}; a file of your own ends in {TABLE_ENDING}"
     )
 
 

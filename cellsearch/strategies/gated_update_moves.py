@@ -40,7 +40,7 @@ def mutate(
     count: int,
     names: Sequence[str] | None = None,
 ) -> tuple[Cell, str] | None:
-    """Return a gated update that is `count` moves away and inside the space, and what was done.
+    """Return a gated update that is up to `count` moves away, inside the space, and what was done.
 
     None if there is none within a bounded number of tries, or if the cell is no gated update.
     `names` says which moves are chosen from, all if None.

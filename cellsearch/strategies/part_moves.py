@@ -27,7 +27,7 @@ def mutate_parts(
     rng: random.Random,
     count: int,
 ) -> tuple[Cell, str] | None:
-    """Return a cell that is `count` moves away and inside the space, and what was done.
+    """Return a cell that is up to `count` moves away, inside the space, and what was done.
 
     `parts` are those of the cell. None if there is none within a bounded number of tries; a move
     that changes nothing does not count.

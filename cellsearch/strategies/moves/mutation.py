@@ -84,7 +84,7 @@ def mutate(
     count: int = 1,
     names: Sequence[str] | None = None,
 ) -> tuple[Cell, str] | None:
-    """Return a cell that is `count` moves away and inside the space, and what was done.
+    """Return a cell that is up to `count` moves away, inside the space, and what was done.
 
     `names` says which moves are chosen from, each as often as its weight says, or all if None. The
     result is None if no valid cell was found within a bounded number of tries. The given cell is
