@@ -120,8 +120,9 @@ def _spread(values: list[float]) -> dict[str, float]:
 def _noise(
     found: list[list[float]], order: list[TableCell], scores: dict[str, list[float]]
 ) -> dict[str, float]:
-    """Return standard deviations: between seeds of one cell, over all cells and over the best tenth,
-    and between cells, whose scores are means over the seeds."""
+    """Return standard deviations: between seeds of a cell, of all cells and of the best tenth; and
+    between cells, whose scores are means over the seeds.
+    """
     best = [scores[cell.id] for cell in order[: len(order) // 10]]
     return {
         "seeds": _pooled(found),
