@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cellsearch.run.records import Baseline, Candidate
+from cellsearch.strategies.base import Evaluation, joint_rank
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,10 +47,15 @@ def choose(
     """Return the best `count` distinct cells, the best of the control, and every baseline.
 
     Only candidates that finished can be chosen, no super-networks; equal scores go by index. A cell
-    that was evaluated several times enters once, with the learning rates of its best evaluation. So
-    does one that is both a baseline and among the `seeds` of the space, given by their ids: as a
-    baseline.
+    that was evaluated several times enters once, ranked by all its evaluations together, with the
+    learning rates of the best. So does one that is both a baseline and among the `seeds` of the
+    space, given by their ids: as a baseline.
     """
+    evaluations: dict[str, list[Evaluation]] = {}
+    for one in candidates:
+        refused = one.replicate > 0 and one.result.status == "rejected"  # as where there is no more
+        if one.result.status != "duplicate" and not refused:
+            evaluations.setdefault(one.cell_id, []).append(one.result)
     given = {one.cell_id for one in baselines} & set(seeds)
     finished = [
         one
@@ -57,7 +63,8 @@ def choose(
         if one.result.status == "ok" and not one.is_super_network
         if one.control or one.cell_id not in given
     ]
-    ranked = sorted(finished, key=lambda one: (one.result.rank_key, one.index))
+    ranks = {cell_id: joint_rank(found) for cell_id, found in evaluations.items()}
+    ranked = sorted(finished, key=lambda one: (ranks[one.cell_id], one.result.rank_key, one.index))
     chosen: dict[str, Candidate] = {}
     for candidate in ranked:
         if len(chosen) < count:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -101,6 +101,17 @@ class Evaluation:
         """Build the evaluation that `to_json` wrote."""
         losses = {task: tuple(found) for task, found in data.get("rung_losses", {}).items()}
         return cls(**{**data, "rung_scores": tuple(data["rung_scores"]), "rung_losses": losses})
+
+
+def joint_rank(evaluations: Iterable[Evaluation]) -> tuple[int, float]:
+    """Return the rank of a cell that was evaluated several times; of one, it is its `rank_key`.
+
+    The cell came as far as the worst of them; its score is the mean of those that came so far.
+    """
+    keys = [evaluation.rank_key for evaluation in evaluations]
+    stage = max((stage for stage, _ in keys), default=FAILED)
+    scores = [score for found, score in keys if found == stage]
+    return stage, sum(scores) / max(1, len(scores))
 
 
 class Strategy(ABC):

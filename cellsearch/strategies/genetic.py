@@ -22,7 +22,7 @@ from cellsearch.known import zoo
 from cellsearch.seeds import derive
 from cellsearch.space import Space
 from cellsearch.strategies import edit_path, subtree
-from cellsearch.strategies.base import FAILED, Evaluation, Proposal, Strategy
+from cellsearch.strategies.base import FAILED, Evaluation, Proposal, Strategy, joint_rank
 from cellsearch.strategies.moves import mutate
 from cellsearch.strategies.settings import check_count
 
@@ -66,12 +66,9 @@ class Individual:
     preference: tuple[float, ...] = ()  # the higher the better, among possible parents
 
     def take_in(self, evaluation: Evaluation) -> None:
-        """Add a result: the score is the mean of those that are ranked the worst."""
+        """Add a result."""
         self.results.append(evaluation)
-        keys = [result.rank_key for result in self.results]
-        self.stage = max(stage for stage, _ in keys)
-        worst = [score for stage, score in keys if stage == self.stage]
-        self.score = sum(worst) / len(worst)
+        self.stage, self.score = joint_rank(self.results)
 
 
 class Genetic(Strategy):
@@ -92,9 +89,9 @@ class Genetic(Strategy):
             "subtree", a value of one in place of a value of the other.
         immigrants: the share of proposals that are drawn anew from the space.
         mutations: the most moves between a child and its one parent.
-        replicates: how many evaluations the best cell is given before it counts as the best, as
-            the score of one may be luck; 1 asks for no more than the first. Where a further one is
-            refused, no more are asked for.
+        replicates: how many evaluations each possible parent is given, as the score of one may be
+            luck; 1 asks for no more than the first. Where a further one is refused, no more are
+            asked for.
         objectives: what is to be small: "score", and beside it maybe "parameters" or "operations"
             of the training. With several, cells are preferred that none is better than in all.
     """
@@ -138,7 +135,7 @@ class Genetic(Strategy):
         self._asked = self._told = 0
 
     def ask(self) -> Proposal | None:
-        """Return a child, a draw, or a further evaluation of the leader.
+        """Return a child, a draw, or a further evaluation of a possible parent.
 
         None while the first generation is out, and where nothing new is found.
         """
@@ -195,9 +192,9 @@ class Genetic(Strategy):
             drawn = self._draw("drawn")
             if drawn is not None or not self._pool:
                 return drawn
-        leader = min(self._pool, key=lambda individual: (individual.stage, individual.score))
-        if leader.asked < self._replicates and "score" in self._objectives:
-            return self._ask_again(leader)
+        doubted = self._doubted()
+        if doubted is not None:
+            return self._ask_again(doubted)
         if self._rng.random() < self._immigrants and (drawn := self._draw("drawn anew")):
             return drawn
         return (
@@ -206,13 +203,20 @@ class Genetic(Strategy):
             or self._breed_from_anyone()
         )
 
-    def _ask_again(self, leader: Individual) -> Proposal:
-        leader.asked += 1
+    def _doubted(self) -> Individual | None:
+        """Return the best possible parent that may have been lucky; None if there is none."""
+        if "score" not in self._objectives:
+            return None
+        few = [one for one in self._pool if one.stage == 0 and one.asked < self._replicates]
+        return min(few, key=lambda one: (one.score, one.ordinal), default=None)
+
+    def _ask_again(self, doubted: Individual) -> Proposal:
+        doubted.asked += 1
         return Proposal(
-            cell=leader.cell,
-            replicate=leader.asked - 1,
-            parents=(leader.ordinal,),
-            note=f"{leader.ordinal} leads: evaluated once more",
+            cell=doubted.cell,
+            replicate=doubted.asked - 1,
+            parents=(doubted.ordinal,),
+            note=f"{doubted.ordinal} once more, as it may have been lucky",
         )
 
     def _breed(self) -> Proposal | None:

@@ -18,7 +18,7 @@ from cellsearch.cell import Cell
 from cellsearch.errors import ExperimentError
 from cellsearch.seeds import derive
 from cellsearch.space import Space
-from cellsearch.strategies.base import FAILED, Evaluation, Proposal, Strategy
+from cellsearch.strategies.base import FAILED, Evaluation, Proposal, Strategy, joint_rank
 from cellsearch.strategies.gated_update_sprout import GatedUpdateSprout
 from cellsearch.strategies.highway_sprout import HighwaySprout
 from cellsearch.strategies.settings import check_count
@@ -49,10 +49,8 @@ class Branch:
 
     @property
     def rank(self) -> tuple[int, float]:
-        """The mean score of all evaluations, or the rank of the worst."""
-        keys = [result.rank_key for result in self.results]
-        worst = max(keys, default=(FAILED, 0.0))
-        return worst if worst[0] else (0, fmean(score for _, score in keys))
+        """The rank that all its evaluations together give it."""
+        return joint_rank(self.results)
 
     @property
     def living(self) -> bool:
