@@ -17,6 +17,7 @@ from cellsearch.errors import ExperimentError
 from cellsearch.known import zoo
 from cellsearch.space import Space, load_space, read_space
 from cellsearch.strategies import Evaluation, Genetic, Proposal, Random, Strategy
+from cellsearch.strategies.base import joint_rank
 
 GATED = load_space("gated")
 
@@ -174,7 +175,9 @@ def test_the_share_of_children_with_two_parents_is_as_asked(recombination: str) 
 
 def test_recombinations_differ_in_their_children_alone() -> None:
     found = [
-        play(Genetic(GATED, seed=0, population=6, crossover=1, recombination=name), 12)
+        play(
+            Genetic(GATED, seed=0, population=6, crossover=1, recombination=name, replicates=1), 12
+        )
         for name in ("edit_path", "subtree")
     ]
     assert said(found[0][:6]) == said(found[1][:6])
@@ -417,3 +420,43 @@ def test_a_further_evaluation_that_is_refused_is_no_failure() -> None:
 def test_luck_says_nothing_where_the_score_is_no_objective() -> None:
     strategy = Genetic(GATED, seed=0, objectives=["parameters"], replicates=3)
     assert all(one.replicate == 0 for one in play(strategy, 40))
+
+
+def test_who_fails_when_trained_again_is_a_parent_no_more() -> None:
+    """Cells of many nodes do best, but only the first time."""
+
+    def evaluate(one: Proposal) -> Evaluation:
+        large = len(one.cell.normal.nodes) > 14
+        if large and one.replicate:
+            return Evaluation(status="diverged")
+        return Evaluation(status="ok", score=0.1 if large else distance(one.cell))
+
+    proposals = play(Genetic(GATED, seed=2, population=6), 80, evaluate, lag=1)
+    failed: set[str] = set()
+    for proposal in proposals:
+        parents = {proposals[parent].cell.id for parent in proposal.parents}
+        assert not parents & failed
+        if proposal.replicate and len(proposal.cell.normal.nodes) > 14:
+            failed.add(proposal.cell.id)
+    assert len(failed) > 3
+
+
+def test_every_possible_parent_is_evaluated_twice() -> None:
+    proposals = play(Genetic(GATED, seed=0, population=6), 60, lag=1)
+    told: dict[str, set[int]] = {}
+    for proposal in proposals:
+        if not proposal.replicate:
+            for parent in proposal.parents:
+                assert told[proposals[parent].cell.id] == {0, 1}
+        told.setdefault(proposal.cell.id, set()).add(proposal.replicate)
+
+
+def test_rank_of_several_evaluations() -> None:
+    good, better = (Evaluation(status="ok", score=score) for score in (0.4, 0.2))
+    stopped = Evaluation(status="stopped", score=0.1, rung_scores=(0.1,))
+    diverged = Evaluation(status="diverged")
+    assert joint_rank([good]) == good.rank_key
+    assert joint_rank([good, better]) == (0, pytest.approx(0.3))
+    assert joint_rank([good, stopped, better]) == stopped.rank_key
+    assert joint_rank([stopped, diverged, good]) == diverged.rank_key
+    assert joint_rank([]) == diverged.rank_key
