@@ -216,7 +216,7 @@ class Genetic(Strategy):
             cell=doubted.cell,
             replicate=doubted.asked - 1,
             parents=(doubted.ordinal,),
-            note=f"{doubted.ordinal} once more, as it may have been lucky",
+            note="as it may have been lucky",
         )
 
     def _breed(self) -> Proposal | None:
@@ -240,8 +240,7 @@ class Genetic(Strategy):
         found = mutate(parent.cell, self._space, self._rng, self._rng.randint(1, self._mutations))
         if found is None:
             return None
-        note = f"mutation of {parent.ordinal}: {found[1]}"
-        return Proposal(cell=found[0], parents=(parent.ordinal,), note=note)
+        return Proposal(cell=found[0], parents=(parent.ordinal,), note=f"mutation: {found[1]}")
 
     def _cross(self) -> Proposal | None:
         first, second = self._select(2)
@@ -251,7 +250,7 @@ class Genetic(Strategy):
         if child is None:
             return None
         parents = (first.ordinal, second.ordinal)
-        return Proposal(cell=child, parents=parents, note="crossover of {} and {}".format(*parents))
+        return Proposal(cell=child, parents=parents, note="crossover")
 
     def _select(self, count: int) -> list[Individual]:
         with _lent_to_deap(self._rng):

@@ -231,7 +231,7 @@ class Grow(Strategy):
         cell = branch.cell
         if cell is None:
             raise RuntimeError("a leader has no cell")
-        note = f"{branch.ordinal} leads: evaluated once more"
+        note = "as it leads, and may have been lucky"
         return Proposal(cell=cell, replicate=branch.asked - 1, parents=(branch.ordinal,), note=note)
 
     def _take_again(self, branch: Branch, evaluation: Evaluation) -> None:

@@ -267,6 +267,18 @@ def test_only_the_note_of_a_candidate_is_cut() -> None:
         assert bad.endswith("\N{HORIZONTAL ELLIPSIS}")
 
 
+def test_a_note_says_what_a_candidate_comes_from() -> None:
+    rows = [
+        candidate(7, "ok", 0.1, parents=[3], note="mutation: tanh for relu"),
+        candidate(8, "ok", 0.2, parents=[3, 7], note="crossover"),
+        candidate(9, "ok", 0.3, parents=[7], replicate=1, note="as it may have been lucky"),
+    ]
+    shown = plain_text(candidate_table({"candidates": rows}))
+    assert "from #3; mutation: tanh for relu" in shown
+    assert "from #3 and #7; crossover" in shown
+    assert "replicate 1 of #7; as it may have been lucky" in shown
+
+
 def test_long_lists_are_cut_and_say_so() -> None:
     data = {"candidates": [candidate(i, "ok", i / 100) for i in range(30)]}
     assert "and 10 more" in plain_text(candidate_table(data))
