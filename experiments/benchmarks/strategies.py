@@ -32,6 +32,7 @@ from typing import Any
 import timing
 from scipy.stats import binom
 
+from cellsearch.known import zoo
 from cellsearch.run.fixed_lag import End, FixedLag, copied
 from cellsearch.seeds import derive
 from cellsearch.space import load_space
@@ -45,6 +46,9 @@ TABLE = "small"
 MARKS = (30, 100, 300)
 DRAWN = range(10, MARKS[-1] + 1, 5)
 """Evaluations after which the picture has a point."""
+STYLES = ("-", "--", ":", "-.")
+KNOWN = ("gru", "gru_reset_before")
+"""Cells whose scores are drawn as lines."""
 LAG = 16
 RUNGS, KEEP = (54, 162), 0.32
 
@@ -243,23 +247,37 @@ def _show(title: str, rows: Mapping[str, Mapping[str, Sequence[float]]]) -> None
 
 
 def _draw(contenders: Mapping[str, Mapping[str, Any]], path: Path) -> None:
+    """Draw medians: a colour for each strategy, shaded with its interval; variants are broken."""
     import matplotlib
 
     matplotlib.use("svg")
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(figsize=(8, 5))
+    figure, axes = pyplot.subplots(figsize=(8, 5), layout="constrained")
+    strategies = list(dict.fromkeys(one["strategy"] for one in contenders.values()))
+    variants = dict.fromkeys(strategies, 0)
     for name, one in contenders.items():
+        strategy = one["strategy"]
+        colour, style = f"C{strategies.index(strategy)}", STYLES[variants[strategy] % len(STYLES)]
         middle, low, high = zip(*one["curve"], strict=True)
-        (line,) = axes.plot(DRAWN, middle, label=name, linewidth=1.4)
-        axes.fill_between(DRAWN, low, high, color=line.get_color(), alpha=0.15, linewidth=0)
+        axes.plot(DRAWN, middle, label=name, color=colour, linestyle=style, linewidth=1.6)
+        if not variants[strategy]:
+            axes.fill_between(DRAWN, low, high, color=colour, alpha=0.15, linewidth=0)
+        variants[strategy] += 1
+    table, _ = read_table(find_table(TABLE))
+    for known in KNOWN:
+        level = judge(table, zoo[known].id, seen=table.seeds)
+        axes.axhline(level, color="grey", linewidth=0.8)
+        axes.annotate(f" {known}", (DRAWN[0], level), va="bottom", color="grey")
     axes.set(
         xscale="log",
         xlabel="evaluations",
-        ylabel="median score of the best, by seeds not seen (lower is better)",
+        ylabel="score of the best cell found, lower is better",
         xlim=(DRAWN[0], DRAWN[-1]),
     )
-    axes.legend()
+    axes.set_xticks([DRAWN[0], *MARKS], [str(mark) for mark in (DRAWN[0], *MARKS)])
+    axes.minorticks_off()
+    axes.legend(loc="upper right", bbox_to_anchor=(1.0, 0.95))
     axes.grid(alpha=0.3)
     figure.savefig(path, metadata={"Date": None})
 
