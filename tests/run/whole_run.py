@@ -26,7 +26,7 @@ SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "prune": {"slots": 3, "target": 9},
     "genetic": {"replicates": 2},
 }
-SPACES = {"enumerate": "small"}
+SPACES = {"enumerate": "minimal"}
 
 
 def tables(strategy: str) -> dict[str, Any]:
