@@ -16,9 +16,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
 from math import isfinite
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
 from cellsearch import files, resources
 from cellsearch.cell import Cell
@@ -43,7 +43,7 @@ class Training(_Part):
 
     status: Literal["ok", "diverged", "out_of_memory", "timeout", "crashed", "rejected"]
     steps: int
-    losses: Mapping[str, tuple[FiniteFloat, ...]]
+    losses: Mapping[str, tuple[Annotated[FiniteFloat, Field(ge=0)], ...]]
 
 
 class TableCell(_Part):
@@ -172,10 +172,10 @@ def _problems(table: Table) -> Iterator[str]:
     if len(set(names)) < len(names) or {*names} != {*table.levels}:
         yield f"tasks are {names}, levels those of {[*table.levels]}; expected the same, once each"
     for name, level in table.levels.items():
-        ends = [level.get("chance"), level.get("solved")]
+        ends: list[Any] = [level.get("chance"), level.get("solved")]
         good = [isinstance(end, int | float) and isfinite(end) for end in ends]
-        if not all(good) or ends[0] == ends[1]:
-            yield f"levels.{name} are {dict(level)}; expected 'chance' and 'solved', two numbers"
+        if not all(good) or ends[0] <= ends[1]:
+            yield f"levels.{name} are {dict(level)}; expected 'chance', and 'solved', which is less"
     if len(table.places) < len(table.cells) or not table.cells:
         yield f"{len(table.cells)} cells have {len(table.places)} ids; expected one each"
     for cell in table.cells:

@@ -331,11 +331,10 @@ def _note(row: Mapping[str, Any]) -> str:
         parts.append("super-network, not ranked")
     if row.get("original") is not None:
         parts.append(f"as #{row['original']}")
-    parents = " and ".join(f"#{parent}" for parent in row.get("parents") or ())
-    if row.get("replicate"):
-        parts.append(f"replicate {row['replicate']}" + (f" of {parents}" if parents else ""))
-    elif parents:
+    if parents := " and ".join(f"#{parent}" for parent in row.get("parents") or ()):
         parts.append(f"from {parents}")
+    if row.get("replicate"):
+        parts.append(f"replicate {row['replicate']}")
     failed = row.get("status") not in ("ok", "stopped", "duplicate")
     parts += [one_line(text) for text in (failed and row.get("message"), row.get("note")) if text]
     return "; ".join(parts)

@@ -18,7 +18,7 @@ from cellsearch.run.records import Candidate
 from cellsearch.strategies.base import Evaluation, Proposal, Strategy
 
 MIN_SCORES = 4  # a quantile of fewer scores says nothing: nobody is stopped yet
-MAX_DUPLICATES = 50  # in a row, from the strategy: it has run dry
+MAX_DUPLICATES = 50  # in a row, from the strategy: it has run dry, or sits at an optimum
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +102,8 @@ class FixedLag:
                 return End()
             if self._duplicates >= MAX_DUPLICATES:
                 return End(
-                    f"the strategy proposed nothing new {MAX_DUPLICATES} times in a row; "
-                    "the space may be exhausted"
+                    f"the strategy proposed nothing new {MAX_DUPLICATES} times in a row, but cells "
+                    "that were evaluated before"
                 )
             source = self._source(index)
             proposal = source.strategy.ask()

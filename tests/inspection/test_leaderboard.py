@@ -276,7 +276,7 @@ def test_a_note_says_what_a_candidate_comes_from() -> None:
     shown = plain_text(candidate_table({"candidates": rows}))
     assert "from #3; mutation: tanh for relu" in shown
     assert "from #3 and #7; crossover" in shown
-    assert "replicate 1 of #7; as it may have been lucky" in shown
+    assert "from #7; replicate 1; as it may have been lucky" in shown
 
 
 def test_long_lists_are_cut_and_say_so() -> None:
