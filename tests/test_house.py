@@ -100,8 +100,8 @@ LAYERS = [
     {"cell"},
     {"known", "zoo", "space", "strategies", "tasks", "lowering", "shell", "network"},
     {"backends", "layers", "width", "model", "export", "inspection"},
-    {"training", "trained", "evaluation", "table", "testing"},
-    {"experiment", "settings", "compare", "run"},
+    {"settings", "training", "trained", "evaluation", "table", "testing"},
+    {"experiment", "compare", "run"},
     {"target", "commands", "cli"},
 ]
 """The modules and packages of each height; what is higher may import what is lower or beside it."""
