@@ -102,7 +102,7 @@ class FixedLag:
                 return End()
             if self._duplicates >= MAX_DUPLICATES:
                 return End(
-                    f"the strategy proposed nothing new {MAX_DUPLICATES} times in a row, but cells "
+                    f"the strategy proposed nothing new {MAX_DUPLICATES} times in a row, only cells "
                     "that were evaluated before"
                 )
             source = self._source(index)

@@ -16,7 +16,6 @@ recorded is not done again.
 
 from __future__ import annotations
 
-import argparse
 import math
 import multiprocessing
 import random
@@ -199,12 +198,7 @@ def report(seeds: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
 
 def main() -> None:
     """Measure what is not recorded yet, and report."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--runs", type=Path, default=Path("runs/prune"))
-    parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--out", type=Path, default=HERE.with_suffix(".json"))
-    asked = parser.parse_args()
+    asked = searches.options(__doc__, HERE, seeds=10)
     made = searches.settings(STEPS)
     done: dict[str, Any] = searches.recorded(asked.out, "prune", made).get("seeds", {})
     folder = searches.prepared(asked.runs)

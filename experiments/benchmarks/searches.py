@@ -223,14 +223,19 @@ def report(runs: Mapping[str, Mapping[str, dict[str, Any]]]) -> dict[str, Any]:
     return {"seeds": seeds, "contenders": content}
 
 
+def options(said: str, script: Path, seeds: int) -> argparse.Namespace:
+    """Return what the command line asks of a measurement that is recorded seed by seed."""
+    parser = argparse.ArgumentParser(description=said.partition("\n")[0])
+    parser.add_argument("--runs", type=Path, default=Path("runs") / script.stem)
+    parser.add_argument("--seeds", type=int, default=seeds)
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--out", type=Path, default=script.with_suffix(".json"))
+    return parser.parse_args()
+
+
 def main() -> None:
     """Search with what is not recorded yet, and report."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--runs", type=Path, default=Path("runs/searches"))
-    parser.add_argument("--seeds", type=int, default=6)
-    parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--out", type=Path, default=HERE.with_suffix(".json"))
-    asked = parser.parse_args()
+    asked = options(__doc__, HERE, seeds=6)
     made = settings(STEPS)
     runs: dict[str, dict[str, Any]] = {
         **{name: {} for name in CONTENDERS},
