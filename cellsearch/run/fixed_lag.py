@@ -102,8 +102,8 @@ class FixedLag:
                 return End()
             if self._duplicates >= MAX_DUPLICATES:
                 return End(
-                    f"the strategy proposed nothing new {MAX_DUPLICATES} times in a row, only cells "
-                    "that were evaluated before"
+                    f"the strategy proposed nothing new {MAX_DUPLICATES} times in a row, only "
+                    "cells that were evaluated before"
                 )
             source = self._source(index)
             proposal = source.strategy.ask()
