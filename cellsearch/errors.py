@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import traceback
 from collections.abc import Iterable
 from itertools import islice
+from pathlib import Path
 
 
 class CellSearchError(Exception):
@@ -84,3 +86,17 @@ def shown(value: object) -> str:
         return repr(value) if abs(value) < 10**20 else "<large int>"
     name = type(value).__name__[:70]
     return f"<{name if name.isprintable() else quoted(name)}>"
+
+
+def told(error: BaseException, file: str | None = None) -> str:
+    """Return what somebody else's code raised, in one line: kind, message, file and line.
+
+    The line is the last one in `file` that led there, or else the last of all.
+    """
+    text = " ".join(str(error).split())
+    if isinstance(error, SyntaxError):  # it names its place
+        return f"{type(error).__name__}: {text}"
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if frame.filename == file] or frames
+    place = f" ({Path(own[-1].filename).name}, line {own[-1].lineno})" if own else ""
+    return f"{type(error).__name__}: {text or 'without a message'}{place}"

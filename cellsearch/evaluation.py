@@ -15,14 +15,11 @@ from cellsearch.cell import Cell
 from cellsearch.errors import CellError
 from cellsearch.model import make_network
 from cellsearch.seeds import derive
-from cellsearch.strategies.base import Evaluation
+from cellsearch.strategies.base import MEASURES, Evaluation
 from cellsearch.tasks import Split, Task, load_task
 from cellsearch.trained import describe_weights
 from cellsearch.training import Diverged, HeldOut, Training, one_thread
 from cellsearch.width import fit_hidden_size, model_parameters, step_operations
-
-MEASURES = ("saliency",)
-"""What an evaluation can measure beside the score."""
 
 
 class _Stop(Exception):  # noqa: N818 - an outcome, not an error

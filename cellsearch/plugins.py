@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import Any, Generic, TypeVar
 
-from cellsearch.errors import CellSearchError, nearest
+from cellsearch.errors import CellSearchError, nearest, told
 
 Kind = TypeVar("Kind")
 
@@ -83,22 +84,48 @@ class Plugins(Generic[Kind]):
             if parameter.default is parameter.empty and key not in settings:
                 raise self.error(f"{self.word} {name!r} needs the setting {key!r}")
 
+    def make(
+        self, name: str, kind: type[Kind], settings: Mapping[str, Any], *given: Any, **further: Any
+    ) -> Kind:
+        """Return what the class's constructor makes of its settings, checked before.
+
+        `given` and `further` are arguments that are no settings. Raises `error` in one line for
+        whatever the constructor raises that does not say what is wrong with the input.
+        """
+        try:
+            return kind(*given, **further, **settings)
+        except CellSearchError:
+            raise
+        except (Exception, SystemExit) as error:
+            file = getattr(sys.modules.get(kind.__module__), "__file__", None)
+            said = ", ".join(f"{key}={value!r}" for key, value in settings.items())
+            of = f" with {said}" if said else ""
+            raise self.error(
+                f"{self.word} {name!r}: cannot be made{of}: {told(error, file)}"
+            ) from error
+
     def _import(self, name: str, value: str) -> type[Kind]:
         where = f"{self.word} {name!r}"
         module, _, attribute = value.partition(":")
         if not all(part.isidentifier() for part in (*module.split("."), attribute)):
             raise self.error(f"{where}: expected 'module:Class', found {value!r}")
         try:
-            kind: Any = getattr(importlib.import_module(module), attribute)
-        except ImportError as error:
-            reason = " ".join(str(error).split())
+            imported = importlib.import_module(module)
+        except ModuleNotFoundError as error:
             raise self.error(
-                f"{where}: cannot import {module!r} ({reason}); install it, or add its folder to "
+                f"{where}: cannot import {module!r} ({error}); install it, or add its folder to "
                 "PYTHONPATH"
             ) from error
-        except AttributeError:
-            raise self.error(f"{where}: the module {module!r} has no {attribute!r}") from None
-        if not (inspect.isclass(kind) and issubclass(kind, self.base)) or inspect.isabstract(kind):
+        except (Exception, SystemExit) as error:
+            raise self.error(f"{where}: importing {module!r} failed: {told(error)}") from error
+        kind: Any = getattr(imported, attribute, None)
+        if kind is None:
+            like = nearest(attribute, vars(imported))
+            raise self.error(f"{where}: the module {module!r} has no {attribute!r}{like}")
+        if not (inspect.isclass(kind) and issubclass(kind, self.base)):
             raise self.error(f"{where}: {value!r} is not a class made from {self.base.__name__}")
+        if inspect.isabstract(kind):
+            missing = ", ".join(sorted(f"{each}()" for each in vars(kind)["__abstractmethods__"]))
+            raise self.error(f"{where}: the class {attribute!r} lacks {missing}")
         found: type[Kind] = kind  # type: ignore[assignment]  # issubclass(kind, base) holds
         return found

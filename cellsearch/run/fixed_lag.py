@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from math import ceil, floor
 
-from cellsearch.errors import RunError
 from cellsearch.run.records import Candidate
 from cellsearch.strategies.base import Evaluation, Proposal, Strategy
 
@@ -161,13 +160,6 @@ class FixedLag:
         return tuple(found)
 
     def _admit(self, index: int, source: _Source, proposal: Proposal) -> Candidate:
-        made = len(source.indices)
-        for parent in proposal.parents:
-            if not 0 <= parent < made:
-                raise RunError(
-                    f"{type(source.strategy).__name__} named proposal {parent} as a parent of its "
-                    f"proposal {made}; expected numbers of its own earlier ones, 0..{made - 1}"
-                )
         candidate = Candidate(
             index=index,
             text=str(proposal.cell),

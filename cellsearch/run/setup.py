@@ -104,6 +104,7 @@ def prepare(experiment: Experiment) -> Setup:
     from cellsearch.run.tabled import agree
     from cellsearch.space import load_space
     from cellsearch.strategies import load_strategy
+    from cellsearch.strategies.checked import Checked
     from cellsearch.table import find_table, read_table
     from cellsearch.tasks import load_task
 
@@ -140,7 +141,9 @@ def prepare(experiment: Experiment) -> Setup:
             for task in loaded
         },
         baselines={name: zoo[name] for name in experiment.budget.baselines},
-        strategy=lambda: load_strategy(chosen.name, space, seed, chosen.settings),
+        strategy=lambda: Checked(
+            load_strategy(chosen.name, space, seed, chosen.settings), chosen.name
+        ),
         control=lambda: load_strategy("random", space, control_seed),
         contains=space.contains,
         table=digest,

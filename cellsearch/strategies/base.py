@@ -20,6 +20,8 @@ STATUSES = (
     "duplicate",
 )
 
+MEASURES = ("saliency",)
+"""What an evaluation can measure beside the score."""
 
 FAILED = 1_000_000
 """First part of the rank of what did not even reach the first rung; see `Evaluation.rank_key`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from inspect import signature
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -53,7 +54,27 @@ def load_strategy(
     the table [strategy] in an experiment file. Raises ExperimentError for an unknown name or
     setting, with the nearest valid one, and for a setting of the wrong type or range.
     """
-    kind = import_strategy(name)
+    return make_strategy(name, import_strategy(name), space, seed, settings)
+
+
+def make_strategy(
+    name: str,
+    kind: type[Strategy],
+    space: Space,
+    seed: int = 0,
+    settings: Mapping[str, Any] | None = None,
+) -> Strategy:
+    """Return a strategy of a class at its beginning, as `load_strategy` does; `name` is for errors.
+
+    Raises ExperimentError if the class does not take this.
+    """
     given = dict(settings or {})
+    try:
+        signature(kind).bind_partial(space, seed=seed)
+    except TypeError as error:
+        raise ExperimentError(
+            f"strategy {name!r}: its constructor takes no space and seed ({error}); expected "
+            "__init__(self, space, *, seed) and settings of its own after these"
+        ) from None
     _PLUGINS.check_settings(name, kind, given, without=("space", "seed"))
-    return kind(space, seed=seed, **given)  # type: ignore[call-arg]  # Strategy says no constructor
+    return _PLUGINS.make(name, kind, given, space, seed=seed)

@@ -62,6 +62,6 @@ def load_task(name: str, **settings: Any) -> Task:
         )
     kind = _PLUGINS.find(name)
     _PLUGINS.check_settings(name, kind, settings)
-    task = kind(**settings)
+    task = _PLUGINS.make(name, kind, settings)
     check_task(task)
     return task

@@ -10,6 +10,7 @@ from itertools import zip_longest
 from typing import NoReturn
 
 from cellsearch.strategies.base import Evaluation, Proposal, Strategy
+from cellsearch.strategies.checked import problem
 from cellsearch.testing.landscape import Landscape
 
 Said = tuple[str, int, tuple[str, ...], tuple[int, ...], str, str | None]
@@ -57,11 +58,12 @@ def ask_next(strategy: Strategy, done: Play, evaluate: Evaluate) -> None:
     index = len(done.proposals)
     with _named(f"ask() for proposal {index}"):
         proposal = strategy.ask()
-    if isinstance(proposal, Proposal):
+    wrong = problem(proposal, index)
+    if wrong is not None:
+        raise BrokenPromiseError(f"at proposal {index}, {wrong}")
+    if proposal is not None:
         done.proposals.append(proposal)
         done.said.append(said(proposal))
-    elif proposal is not None:
-        fail(index, "a Proposal or None", f"{type(proposal).__name__}")
     elif len(done.results) < index:
         tell_next(strategy, done, evaluate)
     else:

@@ -84,7 +84,7 @@ def test_strategy_of_ones_own(own: str) -> None:
 @pytest.mark.parametrize(
     ("value", "reason"),
     [
-        ("own_strategies:Unfinished", "not a class made from"),
+        ("own_strategies:Unfinished", r"the class 'Unfinished' lacks ask\(\), tell\(\)"),
         ("own_strategies:nothing", "not a class made from"),
         ("own_strategies:Missing", "has no 'Missing'"),
         ("own_strategies:", "expected 'module:Class'"),
