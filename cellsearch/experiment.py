@@ -37,6 +37,8 @@ MAY_CHANGE = {
 
 _INSTEAD = {"name": "path", "path": "name"}  # of what says a space, the one and the other
 
+_SAID_BY_NAME = ("space", "strategy", "experiment")
+
 _EXPECTED = {
     "int_type": "a whole number",
     "int_from_float": "a whole number",
@@ -294,6 +296,8 @@ def _explain(error: ValidationError) -> str:
         text = str(context["error"])
         where = f"{key}: " if key else ""
         return f"{where}expected {text}" + ("" if "found" in text else _found(first["input"]))
+    if kind == "model_type" and key in _SAID_BY_NAME and isinstance(first["input"], str):
+        return f"{key}: expected a table; a name is given as {key}.name={first['input'][:60]}"
     expected = _EXPECTED.get(kind, first["msg"]).format(**context)
     return f"{key}: expected {expected}{_found(first['input'])}"
 

@@ -188,12 +188,13 @@ def _problems(table: Table) -> Iterator[str]:
             whole = counts == {len(table.moments)}
             if max(counts) > len(table.moments) or whole != (training.status == "ok"):
                 yield f"cell {cell.id} is {training.status!r} with losses at {counts} moments"
-    try:
-        known = Cell.parse(table.cells[0].cell).id
-    except CellError as error:
-        known = str(error)
-    if known != table.cells[0].id:
-        yield f"cell {table.cells[0].id} is {known}: it was made by another version, or damaged"
+    for cell in table.cells:
+        try:
+            known = Cell.parse(cell.cell).id
+        except CellError as error:
+            known = str(error)
+        if known != cell.id:
+            yield f"cell {cell.id} is {known}: it was made by another version, or damaged"
 
 
 def evaluate(job: Mapping[str, Any]) -> dict[str, Any]:

@@ -196,6 +196,12 @@ def first_cell(**changes: Any) -> list[dict[str, Any]]:
     return [{**cells[0], **changes}, *cells[1:]]
 
 
+def last_cell(**changes: Any) -> list[dict[str, Any]]:
+    """Return the table's cells, the last with other values."""
+    cells = json.loads(table().model_dump_json())["cells"]
+    return [*cells[:-1], {**cells[-1], **changes}]
+
+
 NAN = [{**training((1.0, 0.5), (float("nan"), 0.5))}] * 3
 
 
@@ -218,7 +224,8 @@ NAN = [{**training((1.0, 0.5), (float("nan"), 0.5))}] * 3
         ({"cells": first_cell(trainings=[training((1.0, 0.5))] * 3)}, "'ok' with losses at"),
         ({"cells": first_cell(parameters={"copy": 8})}, "lacks seeds or tasks"),
         ({"cells": first_cell(cell="h = tanh(linear(x))")}, "another version, or damaged"),
-        ({"cells": first_cell(cell="h = ")}, "another version, or damaged"),
+        ({"cells": last_cell(cell="h = tanh(linear(x))")}, "another version, or damaged"),
+        ({"cells": last_cell(cell="h = ")}, "another version, or damaged"),
     ],
 )
 def test_what_does_not_fit_together_is_refused(

@@ -69,9 +69,16 @@ def _task(target: Target, options: argparse.Namespace) -> str:
     """Return the task whose weights are taken: the one that is named, or the first there is."""
     text, task = options.target, options.task
     if not target.weights:
+        tabled = target.run is not None and target.run.experiment.evaluation.table is not None
+        why = (
+            "the run looked its cells up in a table"
+            if tabled
+            else "finalists of a finished run have some"
+        )
+        which = f" --cell {options.cell}" if options.cell else ""
         raise CellSearchError(
-            f"{text}: {target.name} has no trained weights; finalists of a finished run have, and "
-            f"`cellsearch train {text} --task TASK --to DIR` makes some"
+            f"{text}: {target.name} has no trained weights: {why}; "
+            f"`cellsearch train {text}{which} --task TASK --to DIR` makes some"
         )
     if task is None:
         return next(iter(target.weights))

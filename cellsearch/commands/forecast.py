@@ -15,7 +15,7 @@ from cellsearch.experiment import Experiment
 from cellsearch.model import make_network
 from cellsearch.run.launch import default_folder, outlook
 from cellsearch.run.machine import cpu_count
-from cellsearch.run.setup import Setup, first_seeds, nothing_left, prepare
+from cellsearch.run.setup import Setup, first_seeds, prepare, warnings
 from cellsearch.tasks import Task, load_task
 from cellsearch.training import Training, one_thread
 from cellsearch.width import fit_hidden_size, model_parameters
@@ -31,6 +31,7 @@ def show_forecast(experiment: Experiment, workers: int | None, run: Path | None 
     for everything that the search itself would refuse.
     """
     setup = prepare(experiment)
+    told = warnings(experiment, setup)
     experiment = setup.experiment
     workers = experiment.run.workers if workers is None else workers
     if workers is not None and workers < 0:
@@ -64,8 +65,7 @@ def show_forecast(experiment: Experiment, workers: int | None, run: Path | None 
         )
     if there is not None and there.finished:
         return
-    warning = nothing_left(setup)
-    if warning is not None:
+    for warning in told:
         print(warning, file=sys.stderr)
     if setup.table is not None:
         out.print(

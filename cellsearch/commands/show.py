@@ -66,7 +66,9 @@ def show_run(run: Run, candidates: bool = False) -> None:
     if run.best is not None:
         folder = shlex.quote(str(run.folder))
         out.print("\nTo take it away:", style="dim")
-        out.print(f"cellsearch export {folder} --to best.py --weights", soft_wrap=True)
+        trained = run.experiment.evaluation.table is None
+        weights = " --weights" if trained else ""
+        out.print(f"cellsearch export {folder} --to best.py{weights}", soft_wrap=True)
 
 
 def show_cell(cell: Cell, name: str, equations: bool, trained: Trained | None = None) -> None:

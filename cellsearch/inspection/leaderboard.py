@@ -46,8 +46,8 @@ _CANDIDATE_COLUMNS: tuple[tuple[str, JustifyMethod], ...] = (
 class Leaderboard:
     """The final of a run, best first, baselines at their places; `data` is the run's plain JSON.
 
-    Print it with rich. It shows what there is room for: the score with its interval always, then
-    the metrics of the tasks, the number of parameters, the hidden size, whole ids of cells.
+    Print it with rich. It shows what there is room for: always the score, with its interval if it
+    has one, then the metrics of the tasks, the number of parameters, the hidden size, whole ids.
     """
 
     data: Mapping[str, Any]
@@ -62,7 +62,7 @@ class Leaderboard:
         run = self.data.get("run", {})
         name, seed = one_line(run.get("experiment", "the run")), one_line(run.get("seed", NOTHING))
         yield Text(f"Leaderboard of {name}, seed {seed} (score: lower is better)", style="bold")
-        tasks = units(self.data)
+        tasks = _measured(self.data, rows)
         table, layout = _fitting(console, options, rows, tasks)
         yield table
         yield from (Text(line, style="dim") for line in _captions(self.data, rows))
@@ -207,7 +207,8 @@ class _Layout:
         table.add_column("name", no_wrap=True)
         table.add_column("kind", no_wrap=True)
         table.add_column("score", justify="right", no_wrap=True)
-        table.add_column("95 % interval", justify="right", no_wrap=True)
+        if intervals := any(row.interval != NOTHING for row in rows):
+            table.add_column("95 % interval", justify="right", no_wrap=True)
         for task in shown:
             table.add_column(Text(_header(task, tasks[task])), justify="right", no_wrap=True)
         if self.parameters:
@@ -215,18 +216,25 @@ class _Layout:
         if self.hidden_size:
             table.add_column("hidden\nsize", justify="right", no_wrap=True)
         for row in rows:
-            table.add_row(*map(Text, self._cells(row, shown)), style=_STYLES[row.kind])
+            table.add_row(*map(Text, self._cells(row, shown, intervals)), style=_STYLES[row.kind])
         return table
 
-    def _cells(self, row: Standing, tasks: Sequence[str]) -> list[str]:
+    def _cells(self, row: Standing, tasks: Sequence[str], intervals: bool) -> list[str]:
         cell_id = "" if row.kind == "baseline" else row.cell_id[: self.id_length]
-        cells = [row.rank, f"{row.name} {cell_id}".rstrip(), row.kind, row.score, row.interval]
+        cells = [row.rank, f"{row.name} {cell_id}".rstrip(), row.kind, row.score]
+        cells += [row.interval] if intervals else []
         cells += [row.metrics.get(task, NOTHING) for task in tasks]
         if self.parameters:
             cells.append(row.parameters_short if self.short else row.parameters)
         if self.hidden_size:
             cells.append(row.hidden_size)
         return cells
+
+
+def _measured(data: Mapping[str, Any], rows: Sequence[Standing]) -> dict[str, str]:
+    """Return the tasks that have a metric, and its unit; those looked up in a table have none."""
+    found = {task for row in rows for task, metric in row.metrics.items() if metric != NOTHING}
+    return {task: unit for task, unit in units(data).items() if task in found}
 
 
 def _header(task: str, unit: str) -> str:

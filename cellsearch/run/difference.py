@@ -52,7 +52,7 @@ def _names(tables: Any) -> str:
 def _text(value: Any) -> str:
     """Return a value as JSON has it, a text without its quotation marks, on one short line."""
     if value is None:
-        return "nothing"
+        return "not set"
     text = json.dumps(value, ensure_ascii=False)
     if isinstance(value, str) and value:
         text = text[1:-1]

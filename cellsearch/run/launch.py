@@ -19,7 +19,7 @@ from cellsearch.run.pool import Pool
 from cellsearch.run.progress import Progress, Watch, nobody
 from cellsearch.run.run import Run, open_run
 from cellsearch.run.schema import Row
-from cellsearch.run.setup import Setup, nothing_left, prepare
+from cellsearch.run.setup import Setup, prepare, warnings
 from cellsearch.run.signals import Interrupted, Signals
 from cellsearch.run.store import Store, make_folder
 from cellsearch.tasks import Task
@@ -110,8 +110,7 @@ def search(
             )
         )
     setup = prepare(experiment)
-    warning = nothing_left(setup)
-    if warning is not None:
+    for warning in warnings(experiment, setup):
         watch(Progress(notice=warning))
     again = _command(source, folder, workers, address, seed, overrides)
     return execute(setup, folder, make_pool, signals, watch=watch, again=again)

@@ -104,14 +104,22 @@ class Run:
         evaluated = [one for one in cells if one.result.status != "duplicate"]
         drawn = sum(one.control for one in evaluated)
         seeds = sum(one.seed is not None for one in evaluated)
-        return report.verdict(
+        proposed = len(evaluated) - drawn - seeds
+        sentences = report.verdict(
             self.status,
             self.best,
             self.finalists,
             levels=self.levels,
-            proposed=len(evaluated) - drawn - seeds,
+            proposed=proposed,
             drawn=drawn,
         )
+        supers = len(self.candidates) - len(cells)
+        if self.status == "done" and supers and not proposed:
+            sentences += (
+                f" All that the strategy proposed were super-networks, {supers} of them: the budget"
+                " ended before a cell was left of one; raise it."
+            )
+        return sentences
 
     def __repr__(self) -> str:
         return f"<Run {self.folder}: {self.status}, {len(self.candidates)} candidates>"

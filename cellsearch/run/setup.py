@@ -169,19 +169,25 @@ def first_seeds(setup: Setup) -> list[str]:
     return found
 
 
-def nothing_left(setup: Setup) -> str | None:
-    """Return a warning if the strategy cannot propose more than seeds of the space."""
+def warnings(asked: Experiment, setup: Setup) -> list[str]:
+    """Return what people should know before it begins of the setup of what they asked for.
+
+    Baselines that the table lacks; a strategy that cannot propose more than seeds of the space.
+    """
+    found = []
+    lacking = [name for name in asked.budget.baselines if name not in setup.baselines]
+    if lacking:
+        found.append(f"not among the baselines, as the table lacks them: {', '.join(lacking)}")
     budget = setup.experiment.budget
-    if budget.candidates is None:
-        return None
-    drawn = int(budget.candidates * budget.control)
-    left = budget.candidates - drawn
-    if left == 0 or len(first_seeds(setup)) < left:
-        return None
-    return (
-        f"budget.candidates = {budget.candidates} leaves the strategy none to find, beside the "
-        f"draws of the control ({drawn}) and the seeds of the space ({left}); raise it"
-    )
+    if budget.candidates is not None:
+        drawn = int(budget.candidates * budget.control)
+        left = budget.candidates - drawn
+        if left and len(first_seeds(setup)) >= left:
+            found.append(
+                f"budget.candidates = {budget.candidates} leaves the strategy none to find, beside "
+                f"the draws of the control ({drawn}) and the seeds of the space ({left}); raise it"
+            )
+    return found
 
 
 def _check_widths(setup: Setup, tasks: Sequence[Task]) -> None:

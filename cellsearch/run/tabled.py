@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cellsearch.errors import ExperimentError
+from cellsearch.errors import ExperimentError, shown
 from cellsearch.experiment import Experiment
 from cellsearch.known import zoo
 from cellsearch.table import Table
@@ -27,18 +27,15 @@ def agree(
     Raises ExperimentError if it says something else than the table: another space, other tasks or
     settings, steps or rungs at which the table has no losses, baselines or seeds that it lacks.
     """
-    where = f"evaluation.table = {table.name!r}"
+    where = f"evaluation.table = {experiment.evaluation.table!r}"
     if {**space.to_dict(), "name": ""} != {**table.space, "name": ""}:
+        named = space.name == table.space.get("name")
+        which = "another file of this name" if named else repr(table.space.get("name"))
         raise ExperimentError(
-            f"space {space.name!r}: {where} is of another space, {table.space.get('name')!r}"
+            f"space {space.name!r}: {where} is of another space, {which}; search in that one, or "
+            "leave the table out"
         )
-    known = {task["name"]: task for task in table.tasks}
-    for task in tasks:
-        if task.describe() != known.get(task.name):
-            raise ExperimentError(
-                f"task {task.name!r}: {where} has it not, or with other settings; it has "
-                + "; ".join(str(dict(task)) for task in table.tasks)
-            )
+    _check_tasks(table, tasks, where)
     evaluation, given = experiment.evaluation, experiment.evaluation.model_fields_set
     decided = {k: tuple(v) if isinstance(v, list) else v for k, v in table.evaluation.items()}
     for key, value in decided.items():
@@ -79,3 +76,18 @@ def agree(
             "budget": budget.model_copy(update={"baselines": tuple(there)}),
         }
     )
+
+
+def _check_tasks(table: Table, tasks: Sequence[Task], where: str) -> None:
+    known = {task["name"]: task for task in table.tasks}
+    for task in tasks:
+        there, here = known.get(task.name), task.describe()
+        if there is None:
+            has = ", ".join(known)
+            raise ExperimentError(f"task {task.name!r}: {where} has it not; it has {has}")
+        for key in [*there, *here]:
+            if there.get(key) != here.get(key):
+                made, given = shown(there.get(key)), shown(here.get(key))
+                raise ExperimentError(
+                    f"task {task.name!r}: {where} was made with {key} = {made}, found {given}"
+                )

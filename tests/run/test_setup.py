@@ -11,7 +11,7 @@ import pytest
 from cellsearch.errors import CellSearchError, ExperimentError, SpaceError
 from cellsearch.experiment import load_experiment
 from cellsearch.run import default_folder, search
-from cellsearch.run.setup import first_seeds, nothing_left, prepare
+from cellsearch.run.setup import first_seeds, prepare, warnings
 from cellsearch.space import load_space
 from cellsearch.strategies import load_strategy
 from cellsearch.tasks import Task, load_task
@@ -65,9 +65,21 @@ def test_seeds_of_strategy_and_control_follow_the_experiments() -> None:
 def test_seeds_that_use_up_the_budget_are_warned_of(
     overrides: list[str], first: int, warned: bool
 ) -> None:
-    setup = prepare(load_experiment("quickstart", ["space.name=jozefowicz", *overrides]))
+    asked = load_experiment("quickstart", ["space.name=jozefowicz", *overrides])
+    setup = prepare(asked)
     assert first_seeds(setup) == ["lstm", "gru_reset_before"][:first]
-    assert (nothing_left(setup) is not None) == warned
+    assert (
+        any("leaves the strategy none to find" in one for one in warnings(asked, setup)) == warned
+    )
+
+
+def test_baselines_that_a_table_lacks_are_warned_of() -> None:
+    asked = load_experiment("small")
+    assert warnings(asked, prepare(asked)) == []
+    tables = {key: asked.to_dict()[key] for key in ("space", "task")}
+    asked = load_experiment({**tables, "evaluation": {"table": "small"}})
+    found = warnings(asked, prepare(asked))
+    assert found == ["not among the baselines, as the table lacks them: lstm"]
 
 
 @pytest.mark.parametrize(
