@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import inspect
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -27,7 +28,7 @@ def run(options: argparse.Namespace) -> None:
 
     from cellsearch.commands.show import console
 
-    rows = [_IN_WORDS.get(options.kind, dict)(row) for row in rows]
+    rows = [line for row in rows for line in _IN_WORDS.get(options.kind, _as_it_is)(row)]
     table = Table(box=None, pad_edge=False)
     for key, value in rows[0].items():
         table.add_column(key, justify="right" if isinstance(value, int) else "left")
@@ -65,15 +66,35 @@ def _spaces() -> list[Row]:
     return [{**load_space(name).to_dict(), "name": name} for name in names]
 
 
-def _space_in_words(space: Row) -> Row:
+def _as_it_is(row: Row) -> list[Row]:
+    return [row]
+
+
+def _cell_in_words(row: Row) -> list[Row]:
+    return [{key: value for key, value in row.items() if key != "link"}]
+
+
+def _space_in_words(space: Row) -> list[Row]:
     limits = space["limits"]
-    return {
-        "name": space["name"],
-        "shape, rules": [space["shape"], *space["rules"]],
-        "states": space["states"],
-        "operators": space["operators"],
-        "limits": "{nodes} nodes, depth {depth}, {products} products".format(**limits),
-    }
+    return [
+        {
+            "name": space["name"],
+            "shape, rules": [space["shape"], *space["rules"]],
+            "states": space["states"],
+            "operators": space["operators"],
+            "limits": "{nodes} nodes, depth {depth}, {products} products".format(**limits),
+        }
+    ]
+
+
+def _with_settings_in_words(row: Row) -> list[Row]:
+    """Return a line for what has the settings, and one for each of them."""
+    lines = [{"name, settings": row["name"], "about": row["about"]}]
+    for setting in row["settings"]:
+        known = "" if setting["default"] is None else f"={setting['default']}"
+        about = setting["about"]
+        lines.append({"name, settings": f"  {setting['name']}{known}", "about": about})
+    return lines
 
 
 def _rules() -> list[Row]:
@@ -85,21 +106,13 @@ def _rules() -> list[Row]:
 def _tasks() -> list[Row]:
     from cellsearch.tasks import import_task, task_names
 
-    kinds = {name: import_task(name) for name in task_names()}
-    return [
-        {"name": name, "settings": _settings(kind, ("samples", "sha256")), "about": _sentence(kind)}
-        for name, kind in kinds.items()
-    ]
+    return [_described(name, import_task(name), ("samples", "sha256")) for name in task_names()]
 
 
 def _strategies() -> list[Row]:
     from cellsearch.strategies import import_strategy, strategy_names
 
-    kinds = {name: import_strategy(name) for name in strategy_names()}
-    return [
-        {"name": name, "settings": _settings(kind, ("space", "seed")), "about": _sentence(kind)}
-        for name, kind in kinds.items()
-    ]
+    return [_described(name, import_strategy(name), ("space", "seed")) for name in strategy_names()]
 
 
 def _operators() -> list[Row]:
@@ -126,19 +139,29 @@ def _experiments() -> list[Row]:
     return rows
 
 
-def _settings(kind: Callable[..., Any], without: tuple[str, ...] = ()) -> str:
-    found = inspect.signature(kind).parameters.values()
-    return ", ".join(
-        parameter.name
-        if parameter.default is parameter.empty
-        else f"{parameter.name}={parameter.default!r}"
-        for parameter in found
-        if parameter.name not in without
-    )
+def _described(name: str, kind: type, without: tuple[str, ...]) -> Row:
+    """Return what a class is and its settings, from its constructor and its docstring."""
+    text = inspect.getdoc(kind) or ""
+    about = _meanings(text)
+    settings = [
+        {
+            "name": each.name,
+            "default": None
+            if each.default in (each.empty, None)
+            else json.dumps(each.default, default=repr),
+            "about": about.get(each.name, ""),
+        }
+        for each in inspect.signature(kind).parameters.values()
+        if each.name not in without
+    ]
+    return {"name": name, "settings": settings, "about": text.split("\n\n")[0].replace("\n", " ")}
 
 
-def _sentence(kind: type) -> str:
-    return (inspect.getdoc(kind) or "").split("\n\n")[0].replace("\n", " ")
+def _meanings(text: str) -> dict[str, str]:
+    """Return what a docstring's section of arguments or settings says of each."""
+    _, _, section = re.sub(r"(?m)^Settings:$", "Args:", text).partition("\nArgs:\n")
+    found = re.findall(r"(?m)^    (\w+): (.+(?:\n {8,}.+)*)", section.split("\n\n")[0])
+    return {name: " ".join(meaning.split()) for name, meaning in found}
 
 
 _KINDS: dict[str, Callable[[], list[Row]]] = {
@@ -151,8 +174,10 @@ _KINDS: dict[str, Callable[[], list[Row]]] = {
     "experiments": _experiments,
 }
 
-_IN_WORDS: dict[str, Callable[[Row], Row]] = {
-    "cells": lambda row: {key: value for key, value in row.items() if key != "link"},
+_IN_WORDS: dict[str, Callable[[Row], list[Row]]] = {
+    "cells": _cell_in_words,
     "spaces": _space_in_words,
+    "tasks": _with_settings_in_words,
+    "strategies": _with_settings_in_words,
 }
-"""What the table shows of a row where it does not show all."""
+"""The lines that the table shows of a row, where they are not the row itself."""

@@ -102,7 +102,7 @@ class FixedLag:
             if self._duplicates >= MAX_DUPLICATES:
                 return End(
                     f"the strategy proposed nothing new {MAX_DUPLICATES} times in a row, only "
-                    "cells that were evaluated before"
+                    "cells that were proposed before"
                 )
             source = self._source(index)
             proposal = source.strategy.ask()

@@ -76,7 +76,8 @@ class Prune(Strategy):
     Args:
         space: where the cells come from: of shape "graph", and not of scans.
         seed: of all that is random.
-        slots: of the full cell; see `space.full`. Those of an LSTM need 6, of a GRU 5.
+        slots: how many values the full cell computes before its states' updates, each of all that
+            comes earlier, and most of its cost. A GRU needs 5 of them, an LSTM 6.
         competitors: how many prunings compete in a round.
         drop: the share of connections that goes in a round.
         tolerance: how far a score may be behind the best of its round.

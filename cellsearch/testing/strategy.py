@@ -160,7 +160,9 @@ def _answers(trial: _Trial) -> None:
 def _loads_neither(trial: _Trial) -> None:
     found = trial.elsewhere(HASH_SEEDS[0])
     if found is not None and found["loaded"]:
-        fail(None, "it to import neither torch nor ray", ", ".join(found["loaded"]))
+        fail(
+            None, "it to import neither torch nor ray, as workers train", ", ".join(found["loaded"])
+        )
 
 
 def _inside(trial: _Trial, done: Play | None = None) -> None:

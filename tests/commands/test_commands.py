@@ -291,6 +291,21 @@ def test_list(kind: str, say: Say) -> None:
     assert all(name in shown for name in names)
 
 
+@pytest.mark.parametrize("kind", ["tasks", "strategies"])
+def test_list_says_what_every_setting_means(kind: str, say: Say) -> None:
+    rows = {row["name"]: row for row in json.loads(say("list", kind, "--json")[1])}
+    settings = {(name, one["name"]): one for name in rows for one in rows[name]["settings"]}
+    assert len(settings) > 5
+    assert all(one["about"].endswith(".") for one in settings.values())
+    shown = " ".join(say("list", kind)[1].split())
+    some = {
+        "tasks": "length=100 steps of a sequence, 2 to 10000.",
+        "strategies": "mutations=3 the most moves between a child and its one parent.",
+    }
+    assert some[kind] in shown
+    assert all(one["about"][:40] in shown for one in settings.values())
+
+
 def test_list_of_cells_says_what_each_is_made_of(say: Say) -> None:
     head, *lines = say("list", "cells")[1].splitlines()
     assert " ".join(head.split()) == "name states parameters at 64 products kind source"
