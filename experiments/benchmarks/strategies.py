@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import Any
 
 import timing
+from matplotlib.figure import Figure
 from scipy.stats import binom
 
 from cellsearch.known import zoo
@@ -248,12 +249,8 @@ def _show(title: str, rows: Mapping[str, Mapping[str, Sequence[float]]]) -> None
 
 def _draw(contenders: Mapping[str, Mapping[str, Any]], path: Path) -> None:
     """Draw medians: a colour for each strategy, shaded with its interval; variants are broken."""
-    import matplotlib
-
-    matplotlib.use("svg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(figsize=(8, 5), layout="constrained")
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    axes = figure.subplots()
     strategies = list(dict.fromkeys(one["strategy"] for one in contenders.values()))
     variants = dict.fromkeys(strategies, 0)
     for name, one in contenders.items():
