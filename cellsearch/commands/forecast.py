@@ -74,32 +74,39 @@ def show_forecast(experiment: Experiment, workers: int | None, run: Path | None 
             soft_wrap=True,
         )
         return
-    table = Table("baseline", *(f"{task.name}: hidden, parameters, ms a step" for task in tasks))
-    seconds = []  # of one training step on every task, per baseline
-    for name, cell in setup.baselines.items():
+    table = Table("", *(f"{task.name}: hidden, parameters, ms a step" for task in tasks))
+    seconds = []  # of one training step on every task
+    timed = {f"baseline {name}": (cell, cell) for name, cell in setup.baselines.items()}
+    first = setup.strategy().ask()
+    if first is not None and first.width_of is not None:
+        timed["super-network"] = (first.cell, first.width_of)
+    for name, (cell, as_wide_as) in timed.items():
         row, total = [], 0.0
         for task in tasks:
-            size, took = _timed(name, cell, task, experiment)
+            size = _hidden_size(name, as_wide_as, task, experiment)
+            took = _timed(cell, size, task, experiment)
             total += took
             count = model_parameters(cell, task, size, experiment.evaluation.layers)
             row.append(f"{size}, {count}, {1000 * took:.1f}")
         seconds.append(total)
-        table.add_row(name, *row)
+        table.add_row(name.removeprefix("baseline "), *row)
     out.print(table)
     count = cpu_count() if workers is None else max(1, workers)
-    if not seconds or budget.candidates is None:
+    if not setup.baselines or budget.candidates is None:
         out.print("No estimate: it needs baselines to time and a number of candidates.")
         return
-    steps = _steps(experiment, len(seconds))
+    baselines = len(setup.baselines)
+    steps = _steps(experiment, baselines)
     whole = "" if there is None else "The whole run: "
-    # What is searched is rather larger than the plain baselines, hence the slowest one.
+    # What is searched is rather larger than the plain baselines, hence the slowest.
     minutes = max(1, round(steps * max(seconds) / count / 60))
     out.print(
         f"{whole}{steps:,} training steps on every task with {count} "
         f"worker{'s' if count != 1 else ''}: "
         f"about {minutes} minute{'s' if minutes != 1 else ''}, more or less by half; finals: "
-        f"{final.candidates} cells, the best of the control and {len(seconds)} baselines, "
-        f"{final.replicates} times each"
+        f"{final.candidates} cell{'s' if final.candidates != 1 else ''}, the best of the control "
+        f"and {baselines} baseline{'s' if baselines != 1 else ''}, {final.replicates} "
+        f"time{'s' if final.replicates != 1 else ''} each"
     )
 
 
@@ -114,15 +121,19 @@ def _of_seeds(setup: Setup) -> str:
     )
 
 
-def _timed(name: str, cell: Cell, task: Task, experiment: Experiment) -> tuple[int, float]:
-    """Return the hidden size and the seconds of one training step."""
+def _hidden_size(name: str, cell: Cell, task: Task, experiment: Experiment) -> int:
     settings = experiment.evaluation
     try:
-        size = fit_hidden_size(
+        return fit_hidden_size(
             cell, task, settings.parameters, settings.max_hidden_size, settings.layers
         )
     except CellError as error:
-        raise ExperimentError(f"baseline {name}: {error}") from None
+        raise ExperimentError(f"{name}: {error}") from None
+
+
+def _timed(cell: Cell, size: int, task: Task, experiment: Experiment) -> float:
+    """Return the seconds of one training step."""
+    settings = experiment.evaluation
     training = Training(
         make_network(cell, task, size, settings.layers, backend=settings.backend),
         task,
@@ -136,7 +147,7 @@ def _timed(name: str, cell: Cell, task: Task, experiment: Experiment) -> tuple[i
         begin = time.perf_counter()
         for _ in range(_TIMED_STEPS):
             training.step()
-        return size, (time.perf_counter() - begin) / _TIMED_STEPS
+        return (time.perf_counter() - begin) / _TIMED_STEPS
 
 
 def _steps(experiment: Experiment, baselines: int) -> int:

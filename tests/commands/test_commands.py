@@ -221,6 +221,15 @@ def test_dry_run_says_what_would_be_done_and_writes_nothing(say: Say, tmp_path: 
     assert files(tmp_path) == before
 
 
+def test_super_networks_are_timed_and_told_where_nothing_is_left_of_them(say: Say) -> None:
+    pruned = ["search", "small.toml", "--set", "strategy.name=prune", "--set", "strategy.slots=2"]
+    code, out, _ = say(*pruned, "--dry-run")
+    assert code == 0 and "super-network" in out
+    code, out, _ = say(*pruned, "--workers", "0")
+    assert code == 0
+    assert "All that the strategy proposed were super-networks" in " ".join(out.split())
+
+
 def test_dry_run_and_search_say_what_becomes_of_the_seeds(say: Say) -> None:
     seeded = ["search", "small.toml", "--set", "space.name=jozefowicz"]
     seeded += ["--set", "evaluation.parameters=2000"]
@@ -254,6 +263,16 @@ def test_dry_run_says_what_becomes_of_a_run_that_is_there(say: Say, tmp_path: Pa
     assert refused[0] == 2
     assert "space is minimal there and darts here" in refused[2]
     assert files(tmp_path) == before
+
+
+def test_a_run_against_a_table_shows_no_empty_columns_and_has_no_weights(say: Say) -> None:
+    code, out, _ = say("search", "small", "--set", "budget.candidates=20", "--run", "run")
+    assert code == 0
+    assert "95 % interval" not in out and "accuracy" not in out
+    assert out.splitlines()[-1] == "cellsearch export run --to best.py"
+    code, _, error = say("export", "run", "--to", "best.py", "--weights")
+    assert code == 2
+    assert "looked its cells up in a table; `cellsearch train run --task TASK" in error
 
 
 def test_inspect_shows_one_candidate_of_a_run(say: Say) -> None:
