@@ -70,6 +70,12 @@ class Individual:
         self.results.append(evaluation)
         self.stage, self.score = joint_rank(self.results)
 
+    def is_better_than(self, other: Individual) -> bool:
+        """Say whether it came further, or as far and is nowhere worse and somewhere better."""
+        if self.stage != other.stage or self.fitness is None:
+            return self.stage < other.stage
+        return bool(self.fitness.dominates(other.fitness))
+
 
 class Genetic(Strategy):
     """Begins with the space's seeds and some draws, breeds from the best cells told so far.
@@ -157,10 +163,23 @@ class Genetic(Strategy):
             self._replicates = 1
             return
         self._most_operations = max(self._most_operations, evaluation.operations)
+        again = bool(individual.results)
         individual.take_in(evaluation)
         individual.fitness = Standing(self._values(individual))
-        others = [other for other in self._pool if other is not individual]
-        self._choose_pool([*others, individual])
+        rivals = [*(other for other in self._pool if other is not individual), individual]
+        if again:  # it may have fallen behind some that it, or another, was better than before
+            rivals += self._contenders(rivals)
+        self._choose_pool(rivals)
+
+    def _contenders(self, rivals: Sequence[Individual]) -> list[Individual]:
+        """Return all others that some rival is not better than: none else can be among the best."""
+        known = set(rivals)
+        return [
+            one
+            for one in self._individuals.values()
+            if one.results and one not in known
+            if not all(rival.is_better_than(one) for rival in rivals)
+        ]
 
     def _values(self, individual: Individual) -> list[float]:
         """Return what an individual reached in each objective."""

@@ -17,7 +17,9 @@ from cellsearch.errors import ExperimentError
 from cellsearch.known import zoo
 from cellsearch.space import Space, load_space, read_space
 from cellsearch.strategies import Evaluation, Genetic, Proposal, Random, Strategy
-from cellsearch.strategies.base import joint_rank
+from cellsearch.strategies.base import FAILED, joint_rank
+from cellsearch.testing.landscape import Landscape
+from cellsearch.testing.plays import Play, ask_next, tell_next
 
 GATED = load_space("gated")
 
@@ -156,6 +158,22 @@ def test_parents_are_among_the_best_so_far() -> None:
         assert set(proposal.parents) <= allowed[ordinal - 1]
         kind = "crossover" if len(proposal.parents) == 2 else "mutation: "
         assert proposal.note.startswith(kind)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_parents_are_the_best_by_all_evaluations_so_far(seed: int) -> None:
+    """Whoever was pushed out by luck is back once the lucky one has fallen behind."""
+    strategy, landscape, done = Genetic(GATED, seed=seed), Landscape(salt=seed), Play()
+    while len(done.proposals) < 120:
+        ahead = len(done.proposals) - len(done.results)
+        (ask_next if ahead < 16 else tell_next)(strategy, done, landscape)
+        results: dict[str, list[Evaluation]] = {}
+        for proposal, result in zip(done.proposals, done.results, strict=False):
+            if not (proposal.replicate and result.status == "rejected"):
+                results.setdefault(proposal.cell.id, []).append(result)
+        best = sorted(map(joint_rank, results.values()))[:5]
+        parents = sorted(joint_rank(results[one.cell.id]) for one in strategy._pool)
+        assert parents == [rank for rank in best if rank[0] < FAILED]
 
 
 @pytest.mark.parametrize("recombination", ["edit_path", "subtree"])
