@@ -71,7 +71,6 @@ def left_by_chance(seed: int) -> list[Cell]:
         seed=derive("left by chance", seed),
         saliency="random",
         replicates=1,
-        drop=0.9,  # in fewer rounds: it is all the same to chance
     )
     pool: dict[str, Cell] = {}
     while len(pool) < POOL and (proposal := strategy.ask()) is not None:
@@ -96,10 +95,17 @@ def drawn(seed: int) -> list[Cell]:
 
 
 def matched(cells: Sequence[Cell], pool: Sequence[Cell]) -> dict[int, Cell]:
-    """Return for each cell, by its place, another one of the pool with as many parameters."""
+    """Return for each cell, by its place, another one of the pool with as many parameters.
+
+    As many as possible get one, and the nearest.
+    """
     far = [[abs(math.log(parameters(a) / parameters(b))) for b in pool] for a in cells]
-    pairs = zip(*linear_sum_assignment(far), strict=True)
-    return {int(a): pool[b] for a, b in pairs if far[a][b] <= math.log(NEAR)}
+    near = math.log(NEAR)
+    cost = [
+        [distance if distance <= near else len(cells) * near for distance in row] for row in far
+    ]
+    pairs = zip(*linear_sum_assignment(cost), strict=True)
+    return {int(a): pool[b] for a, b in pairs if far[a][b] <= near}
 
 
 def parameters(cell: Cell) -> int:
@@ -182,11 +188,10 @@ def report(seeds: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         if len(means) > 1:
             gains[name] = searches.gain([a for a, _ in means], [b for _, b in means])
     prune, randoms = ([one[name] for one in found] for name in ("prune", "random"))
+    against = searches.compared(prune, randoms)
     for kind, pick in searches.KINDS.items():
-        mine, theirs = (
-            [pick(run["finalists"]["score"]) for run in runs] for runs in (prune, randoms)
-        )
-        gains[f"random search, {kind}"] = searches.gain(mine, theirs)
+        gains[f"random search, {kind}"] = against[f"{kind}, score"]
+        mine = [pick(run["finalists"]["score"]) for run in prune]
         for known in KNOWN:
             beside = [run["baselines"][known] for run in randoms]
             gains[f"{known}, {kind}"] = searches.gain(mine, beside)
@@ -199,7 +204,7 @@ def report(seeds: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
 def main() -> None:
     """Measure what is not recorded yet, and report."""
     asked = searches.options(__doc__, HERE, seeds=10)
-    made = searches.settings(STEPS)
+    made = searches.settings(STEPS, ("prune", "random"))
     done: dict[str, Any] = searches.recorded(asked.out, "prune", made).get("seeds", {})
     folder = searches.prepared(asked.runs)
     seeds = range(FIRST, FIRST + asked.seeds)

@@ -3,16 +3,19 @@
     python experiments/benchmarks/searches.py [--runs FOLDER] [--seeds N]
         [--processes N] [--out FILE]
 
-Each contender searches with its defaults, on letters, adding and temporal order together, until the
-same number of training steps is spent, super-networks and replicates included. Its best five cells
-are trained anew from three seeds. What is compared with random search, seed by seed, is the mean of
-these five and the one that was best in the search; effects have intervals of 95 % by Student's t.
-Temporal order was used for no setting: those of grow and genetic were chosen on the table `small`
-(copy, digits, letters), those of prune on letters and adding, with other seeds.
+Each contender searches with its defaults but for what its name says, on letters, adding and
+temporal order together, until the same number of training steps is spent, super-networks and
+replicates included. Every result is told before the next cell is asked for, so that no budget is
+overspent; where many workers train at a time, strategies learn a little later. The best five cells
+of a search are trained anew from three seeds. What is compared with random search, seed by seed, is
+their mean (where one has fewer, that of as many) and the one that was best in the search; effects
+have intervals of 95 % by Student's t. Temporal order was used for no setting: those of grow and
+genetic were chosen on the table `small` (copy, digits, letters), those of prune on letters and
+adding, with other seeds.
 
 A run is a folder in FOLDER; broken off, it goes on. Each is recorded in FILE, searches.json beside
 this, and what is recorded is not searched again; so a long measurement can be made bit by bit.
-Prints tables of the seeds that all contenders have searched with.
+Prints tables of the seeds that both of two contenders have searched with.
 """
 
 from __future__ import annotations
@@ -23,7 +26,8 @@ import multiprocessing
 import statistics
 import sys
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +37,27 @@ import timing
 import cellsearch as cs
 from cellsearch.run import machine
 from cellsearch.run.finalist import Finalist
+from cellsearch.run.finals import choose
 from cellsearch.run.run import Run
 from cellsearch.seeds import derive
 from cellsearch.statistics import paired_difference
+from cellsearch.strategies import import_strategy
 
 HERE = Path(__file__)
-CONTENDERS = ("random", "genetic", "grow", "prune")
+CONTENDERS: Mapping[str, Mapping[str, Any]] = {
+    "random": {"name": "random"},
+    "genetic": {"name": "genetic"},
+    "grow": {"name": "grow"},
+    "prune": {"name": "prune"},
+    "grow, never stopping": {"name": "grow", "stop": False},
+}
+PAIRS = (
+    *((name, "random") for name in CONTENDERS if name != "random"),
+    ("grow", "grow, never stopping"),
+)
+"""Who is compared with whom."""
+KNOWN = ("rnn", "lstm", "gru", "mingru")
+COSTS = ("steps", "operations")
 STEPS = 60_000
 FIRST = 100
 """The first seed; the others follow."""
@@ -66,12 +85,13 @@ def temporal_order() -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     return np.eye(6, dtype=np.float32)[symbols], 2 * signals[:, 0] + signals[:, 1]
 
 
-def experiment(folder: Path, name: str, seed: int, steps: int) -> dict[str, Any]:
+def experiment(folder: Path, contender: str, seed: int, steps: int) -> dict[str, Any]:
     """Return the experiment of one contender and seed."""
+    strategy = CONTENDERS[contender]
     return {
-        "experiment": {"name": name, "seed": seed},
+        "experiment": {"name": strategy["name"], "seed": seed},
         "space": {"name": "gated"},
-        "strategy": {"name": name},
+        "strategy": dict(strategy),
         "task": [
             {"name": "text", "alphabet": "letters", "length": LENGTH},
             {"name": "adding", "length": LENGTH},
@@ -87,17 +107,26 @@ def experiment(folder: Path, name: str, seed: int, steps: int) -> dict[str, Any]
         "budget": {
             "total_steps": steps,
             "control": 0.0,
-            "baselines": ["rnn", "lstm", "gru", "mingru"] if name == "random" else [],
+            "baselines": list(KNOWN) if contender == "random" else [],
         },
         "final": {"candidates": 5, "replicates": 3},
         "run": {"lag": 1},  # so that no budget is overspent by more than one training
     }
 
 
-def settings(steps: int) -> dict[str, Any]:
-    """Return what the runs of all contenders and seeds have in common."""
-    common = experiment(Path(), "", 0, steps)
-    return {key: common[key] for key in ("evaluation", "fidelity", "budget", "final", "run")}
+def settings(steps: int, contenders: Iterable[str]) -> dict[str, Any]:
+    """Return what makes the runs of all seeds what they are, every default included."""
+    common = experiment(Path(), "random", 0, steps)
+    strategies = {}
+    for contender in contenders:
+        chosen = CONTENDERS[contender]
+        taken = signature(import_strategy(chosen["name"])).parameters.items()
+        usual = {key: one.default for key, one in taken if one.default is not one.empty}
+        strategies[contender] = usual | dict(chosen)
+    parts = ("space", "task", "evaluation", "fidelity", "budget", "final", "run")
+    made = {**{key: common[key] for key in parts}, "samples": SAMPLES, "strategies": strategies}
+    plain: dict[str, Any] = json.loads(json.dumps(made))  # as it is read again
+    return plain
 
 
 def recorded(path: Path, section: str, made: Mapping[str, Any]) -> dict[str, Any]:
@@ -110,10 +139,10 @@ def recorded(path: Path, section: str, made: Mapping[str, Any]) -> dict[str, Any
     return found
 
 
-def search(folder: Path, name: str, seed: int, steps: int) -> Run:
+def search(folder: Path, contender: str, seed: int, steps: int) -> Run:
     """Search once, or go on with a search that was broken off."""
-    tables = experiment(folder, name, seed, steps)
-    return cs.search(tables, run=folder / f"{name}-{seed}", workers=0)
+    tables = experiment(folder, contender, seed, steps)
+    return cs.search(tables, run=folder / f"{contender.replace(', ', '-')}-{seed}", workers=0)
 
 
 def prepared(folder: Path) -> Path:
@@ -131,11 +160,13 @@ def _figures_of(job: tuple[Path, str, int]) -> tuple[str, int, dict[str, Any]]:
 
 
 def figures(run: Run) -> dict[str, Any]:
-    """Return what one run came to: the scores of its finalists, in all and by task, and cost."""
+    """Return what one run came to: the scores of its finalists, in all and by task, and cost.
+
+    Finalists come in the order of the search, the best by all evaluations first.
+    """
     by_name = {one.name: one for one in run.finalists}
-    ranked = sorted(run.candidates, key=lambda one: (one.result.rank_key, one.index))
-    names = (f"candidate-{one.index}" for one in ranked)
-    found = [by_name[name] for name in names if name in by_name]
+    entries = choose(run.candidates, (), run.experiment.final.candidates)
+    found = [by_name[entry.name] for entry in entries]
     return {
         "finalists": {
             "score": [one.mean for one in found],
@@ -173,13 +204,15 @@ it came out when it was trained anew."""
 
 
 def compared(
-    mine: Sequence[Mapping[str, Any]], randoms: Sequence[Mapping[str, Any]]
+    mine: Sequence[Mapping[str, Any]], theirs: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
     """Return, for all tasks and each, what a contender reached and by how much it was lower."""
     found: dict[str, Any] = {}
     for on in mine[0]["finalists"]:
+        scores = [[run["finalists"][on] for run in runs] for runs in (mine, theirs)]
+        pairs = [(a[: len(b)], b[: len(a)]) for a, b in zip(*scores, strict=True)]
         for kind, pick in KINDS.items():
-            own, other = ([pick(run["finalists"][on]) for run in runs] for runs in (mine, randoms))
+            own, other = zip(*((pick(a), pick(b)) for a, b in pairs), strict=True)
             found[f"{kind}, {on}"] = gain(own, other)
     return found
 
@@ -204,23 +237,22 @@ def show(title: str, gains: Mapping[str, Mapping[str, float]]) -> None:
 
 
 def report(runs: Mapping[str, Mapping[str, dict[str, Any]]]) -> dict[str, Any]:
-    """Print how the contenders stand to random search, and return it as plain JSON."""
-    seeds = [seed for seed in runs["random"] if all(seed in runs[name] for name in CONTENDERS)]
-    print(f"seeds that all contenders have searched with: {', '.join(seeds) or 'none'}")
-    if len(seeds) < 2:
-        return {}
-    content = {}
-    randoms = [runs["random"][seed] for seed in seeds]
-    for name in CONTENDERS[1:]:
-        content[name] = compared([runs[name][seed] for seed in seeds], randoms)
-        show(f"{name} against random search, trained anew (a gain: lower)", content[name])
-    for name in CONTENDERS:
-        own = [runs[name][seed] for seed in seeds]
-        spent = (statistics.fmean(run[what] for run in own) for what in ("steps", "operations"))
-        print("{}: {:,.0f} training steps, {:.3g} operations".format(name, *spent))
-    for known in randoms[0]["baselines"]:
-        print(f"{known:8} {statistics.fmean(run['baselines'][known] for run in randoms):.3f}")
-    return {"seeds": seeds, "contenders": content}
+    """Print how the contenders stand to each other, and return it as plain JSON."""
+    content: dict[str, Any] = {}
+    for name, other in PAIRS:
+        seeds = [seed for seed in runs[other] if seed in runs[name]]
+        if len(seeds) > 1:
+            found = compared(*([runs[one][seed] for seed in seeds] for one in (name, other)))
+            show(f"{name} against {other}, {len(seeds)} seeds, trained anew (a gain: lower)", found)
+            content[f"{name} against {other}"] = {"seeds": seeds, "gains": found}
+    for name, own in runs.items():
+        if own:
+            spent = (statistics.fmean(run[of] for run in own.values()) for of in COSTS)
+            print("{}: {:,.0f} training steps, {:.3g} operations".format(name, *spent))
+    for known in KNOWN:
+        score = statistics.fmean(run["baselines"][known] for run in runs["random"].values())
+        print(f"{known:8} {score:.3f}")
+    return content
 
 
 def options(said: str, script: Path, seeds: int) -> argparse.Namespace:
@@ -236,7 +268,7 @@ def options(said: str, script: Path, seeds: int) -> argparse.Namespace:
 def main() -> None:
     """Search with what is not recorded yet, and report."""
     asked = options(__doc__, HERE, seeds=6)
-    made = settings(STEPS)
+    made = settings(STEPS, CONTENDERS)
     runs: dict[str, dict[str, Any]] = {
         **{name: {} for name in CONTENDERS},
         **recorded(asked.out, "searches", made).get("runs", {}),
@@ -250,7 +282,7 @@ def main() -> None:
         for name, seed, found in pool.imap_unordered(_figures_of, jobs):
             runs[name][str(seed)] = found
             timing.write(asked.out, {"searches": {"settings": made, "runs": runs}})
-    content = {"settings": made, **report(runs), "runs": runs}
+    content = {"settings": made, "compared": report(runs), "runs": runs}
     timing.write(asked.out, {"searches": content})
 
 
