@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 
+_LONGEST = 300  # characters of somebody else's message
+
 
 class CellSearchError(Exception):
     """Bad input, told in one line: what, where, what was expected, how to repair."""
@@ -88,12 +90,21 @@ def shown(value: object) -> str:
     return f"<{name if name.isprintable() else quoted(name)}>"
 
 
+def text_of(error: BaseException) -> str:
+    """Return an exception's text, whatever somebody else's `__str__` may do."""
+    try:
+        return str(error)
+    except Exception:
+        return "(its text cannot be shown)"
+
+
 def told(error: BaseException, file: str | None = None) -> str:
-    """Return what somebody else's code raised, in one line: kind, message, file and line.
+    """Return what somebody else's code raised, in one short line: kind, message, file and line.
 
     The line is the last one in `file` that led there, or else the last of all.
     """
-    text = " ".join(str(error).split())
+    text = " ".join(text_of(error).split())
+    text = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
     if isinstance(error, SyntaxError):  # it names its place
         return f"{type(error).__name__}: {text}"
     frames = traceback.extract_tb(error.__traceback__)

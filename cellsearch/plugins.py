@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import Any, Generic, TypeVar
 
-from cellsearch.errors import CellSearchError, nearest, told
+from cellsearch.errors import CellSearchError, SpaceError, nearest, told
 
 Kind = TypeVar("Kind")
 
@@ -89,12 +89,12 @@ class Plugins(Generic[Kind]):
     ) -> Kind:
         """Return what the class's constructor makes of its settings, checked before.
 
-        `given` and `further` are arguments that are no settings. Raises `error` in one line for
-        whatever the constructor raises that does not say what is wrong with the input.
+        `given` and `further` are arguments that are no settings. What the constructor says is wrong
+        with its input is raised as it is; anything else as `error`, in one line.
         """
         try:
             return kind(*given, **further, **settings)
-        except CellSearchError:
+        except (self.error, SpaceError):
             raise
         except (Exception, SystemExit) as error:
             file = getattr(sys.modules.get(kind.__module__), "__file__", None)

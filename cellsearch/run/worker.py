@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from cellsearch.errors import text_of
 from cellsearch.run.pool import Evaluate, Job, Result
 
 MAX_MESSAGE = 4096  # characters of an error that are kept
@@ -61,11 +62,7 @@ def memory_limit(size: int | None) -> Iterator[None]:
 
 
 def _message(error: BaseException) -> str:
-    try:
-        text = str(error)
-    except Exception:  # somebody else's __str__ may do anything
-        text = "(its text cannot be shown)"
-    return f"{type(error).__name__}: {text[:MAX_MESSAGE]}"[:MAX_MESSAGE]
+    return f"{type(error).__name__}: {text_of(error)[:MAX_MESSAGE]}"[:MAX_MESSAGE]
 
 
 class Worker:

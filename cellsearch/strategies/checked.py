@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from cellsearch.cell import Cell
-from cellsearch.errors import CellSearchError, ExperimentError, shown, told
+from cellsearch.errors import ExperimentError, SpaceError, shown, told
 from cellsearch.strategies.base import MEASURES, Evaluation, Proposal, Strategy
 
 
@@ -76,7 +76,7 @@ class Checked(Strategy):
     def _telling(self, what: str) -> Iterator[None]:
         try:
             yield
-        except CellSearchError:
+        except (ExperimentError, SpaceError):  # what it says is wrong with its input
             raise
         except (Exception, SystemExit) as error:
             raise ExperimentError(

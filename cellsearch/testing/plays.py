@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import NoReturn
 
+from cellsearch.errors import told
 from cellsearch.strategies.base import Evaluation, Proposal, Strategy
 from cellsearch.strategies.checked import problem
 from cellsearch.testing.landscape import Landscape
@@ -86,11 +87,8 @@ def tell_next(strategy: Strategy, done: Play, evaluate: Evaluate) -> None:
 def _named(what: str) -> Iterator[None]:
     try:
         yield
-    except Exception as error:
-        reason = " ".join(str(error).split())
-        raise BrokenPromiseError(
-            f"expected {what} to return, found {type(error).__name__}: {reason}"
-        ) from error
+    except (Exception, SystemExit) as error:
+        raise BrokenPromiseError(f"expected {what} to return, found {told(error)}") from error
 
 
 def said(proposal: Proposal) -> Said:

@@ -74,11 +74,18 @@ def check_strategy(
     """
     if proposals < 1:
         raise ValueError(f"proposals is {proposals}; expected at least 1")
+    given = dict(settings or {})
+    try:
+        json.dumps(given)
+    except (TypeError, ValueError) as error:
+        raise ExperimentError(
+            f"settings: expected what an experiment file can say: {error}"
+        ) from None
     where = space if isinstance(space, Space) else load_space(space)
     kind = import_strategy(make) if isinstance(make, str) else make
     name = make if isinstance(make, str) else kind.__name__
-    make_strategy(name, kind, where, seed, settings)
-    trial = _Trial(kind, where, seed, dict(settings or {}), proposals, seeded)
+    make_strategy(name, kind, where, seed, given)
+    trial = _Trial(kind, where, seed, given, proposals, seeded)
     for promise, check in STRATEGY_PROMISES.items():
         try:
             check(trial)
@@ -186,8 +193,11 @@ def _replicates(trial: _Trial, done: Play | None = None) -> None:
 
 
 def _repeats(trial: _Trial) -> None:
-    seen = Counter((one[0], one[1], one[2], one[5]) for one in trial.long.said)
-    total = len(trial.long.said)
+    seen = Counter(
+        (one.cell.id, one.replicate, tuple(one.measure), one.width_of and one.width_of.id)
+        for one in trial.long.proposals
+    )
+    total = len(trial.long.proposals)
     repeated = total - len(seen)
     if repeated > MOST_REPEATS * total:
         share = f"{repeated} of {total} proposals"
@@ -312,6 +322,8 @@ def _survives(trial: _Trial) -> None:
                 if bad.status == "rejected" and first and refused:
                     continue
                 raise
+            if done.ended and len(done.said) <= BAD and not trial.long.ended:
+                fail(len(done.said), "a further proposal", "None with nothing outstanding")
             _inside(trial, done)
 
 

@@ -184,6 +184,28 @@ class OneCellForever(Honest):
         return super().ask() if not self.cells else Proposal(cell=self.cells[0])
 
 
+class OneCellRenamed(Honest):
+    """Gives its cell other names each time, which makes no other cell of it."""
+
+    def ask(self) -> Proposal | None:
+        name = f"n{len(self.cells)}"
+        text = f"{name} = tanh(linear(x, h_prev))\nh = {name}"
+        return self.propose(Proposal(cell=Cell.parse(text)))
+
+
+class GivesUp(Honest):
+    def ask(self) -> Proposal | None:
+        failed = sum(stage >= 1_000_000 for (stage, _), _ in self.told)
+        return None if failed > 5 and failed == len(self.told) else super().ask()
+
+
+class Leaves(Honest):
+    def ask(self) -> Proposal | None:
+        if len(self.cells) == 3:
+            raise SystemExit(1)
+        return super().ask()
+
+
 class NeedsSuccess(Honest):
     def child(self) -> Proposal:
         if min(self.told)[0][0] >= 1_000_000:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import cellsearch as cs
-from cellsearch.errors import ExperimentError
+from cellsearch.errors import CellError, ExperimentError
 from cellsearch.space import load_space
 from cellsearch.strategies import Evaluation, Proposal, Strategy
 from cellsearch.strategies.checked import Checked, problem
@@ -81,6 +81,24 @@ def test_exceptions_are_told_in_one_line_with_the_strategys_own_line() -> None:
         checked.ask()
 
 
+def test_a_cell_that_is_none_is_the_strategys_and_messages_are_short() -> None:
+    class Silent(Exception):  # noqa: N818
+        def __str__(self) -> str:
+            raise RuntimeError
+
+    answers = [CellError("cell, line 1: unknown operator"), ValueError("long " * 10_000), Silent()]
+    checked = Checked(Scripted(answers), "mine")
+    with pytest.raises(
+        ExperimentError, match=r"'mine': ask.. for proposal 0 failed: CellError: cel"
+    ):
+        checked.ask()
+    with pytest.raises(ExperimentError) as caught:
+        checked.ask()
+    assert len(str(caught.value)) < 450
+    with pytest.raises(ExperimentError, match="cannot be shown"):
+        checked.ask()
+
+
 def test_what_a_strategy_says_is_wrong_is_left_as_it_is() -> None:
     checked = Checked(Scripted([ExperimentError("raise budget.candidates")]), "mine")
     with pytest.raises(ExperimentError, match=r"^raise budget\.candidates$"):
@@ -144,5 +162,7 @@ def test_contract_tests_say_first_what_cannot_be_made() -> None:
         check_strategy("no_seed:S", space=SPACE)
     with pytest.raises(ExperimentError, match=r"has no setting 'pase'.*'pace'"):
         check_strategy("stumbles:S", space=SPACE, settings={"pase": 3})
+    with pytest.raises(ExperimentError, match="settings: expected what an experiment file can say"):
+        check_strategy("stumbles:S", space=SPACE, settings={"pace": {1, 2}})
     with pytest.raises(ValueError, match="proposals is 0; expected at least 1"):
         check_strategy("random", space=SPACE, proposals=0)
