@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import Any, Generic, TypeVar
 
-from cellsearch.errors import CellSearchError, SpaceError, nearest, told
+from cellsearch.errors import CellSearchError, SpaceError, nearest, shown, told
 
 Kind = TypeVar("Kind")
 
@@ -118,14 +118,23 @@ class Plugins(Generic[Kind]):
             ) from error
         except (Exception, SystemExit) as error:
             raise self.error(f"{where}: importing {module!r} failed: {told(error)}") from error
-        kind: Any = getattr(imported, attribute, None)
+        kind = getattr(imported, attribute, None)
         if kind is None:
             like = nearest(attribute, vars(imported))
             raise self.error(f"{where}: the module {module!r} has no {attribute!r}{like}")
+        return self.check_class(name, kind)
+
+    def check_class(self, name: str, kind: object) -> type[Kind]:
+        """Return what was found under a name, if it is a class of this kind with all its methods.
+
+        Raises `error` otherwise.
+        """
+        where = f"{self.word} {name!r}"
         if not (inspect.isclass(kind) and issubclass(kind, self.base)):
-            raise self.error(f"{where}: {value!r} is not a class made from {self.base.__name__}")
+            base = self.base.__name__
+            raise self.error(f"{where}: expected a class made from {base}, found {shown(kind)}")
         if inspect.isabstract(kind):
             missing = ", ".join(sorted(f"{each}()" for each in vars(kind)["__abstractmethods__"]))
-            raise self.error(f"{where}: the class {attribute!r} lacks {missing}")
+            raise self.error(f"{where}: the class {kind.__name__!r} lacks {missing}")
         found: type[Kind] = kind  # type: ignore[assignment]  # issubclass(kind, base) holds
         return found

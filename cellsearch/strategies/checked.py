@@ -78,7 +78,7 @@ class Checked(Strategy):
             yield
         except (ExperimentError, SpaceError):  # what it says is wrong with its input
             raise
-        except (Exception, SystemExit) as error:
+        except (Exception, SystemExit, GeneratorExit) as error:
             raise ExperimentError(
                 f"strategy {self._name!r}: {what} failed: {told(error, self._file)}"
             ) from error

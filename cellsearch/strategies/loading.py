@@ -69,6 +69,7 @@ def make_strategy(
     Raises ExperimentError if the class does not take this.
     """
     given = dict(settings or {})
+    _PLUGINS.check_class(name, kind)
     try:
         signature(kind).bind_partial(space, seed=seed)
     except TypeError as error:

@@ -87,7 +87,7 @@ def tell_next(strategy: Strategy, done: Play, evaluate: Evaluate) -> None:
 def _named(what: str) -> Iterator[None]:
     try:
         yield
-    except (Exception, SystemExit) as error:
+    except (Exception, SystemExit, GeneratorExit) as error:
         raise BrokenPromiseError(f"expected {what} to return, found {told(error)}") from error
 
 

@@ -15,7 +15,7 @@ from itertools import zip_longest
 from types import MappingProxyType
 from typing import Any
 
-from cellsearch.errors import ExperimentError
+from cellsearch.errors import ExperimentError, shown
 from cellsearch.space import Space, load_space
 from cellsearch.strategies import Evaluation, Proposal, Strategy, import_strategy
 from cellsearch.strategies.loading import make_strategy
@@ -72,8 +72,8 @@ def check_strategy(
         AssertionError: with the promise, the proposal, what was expected and what was found.
         ExperimentError, SpaceError: if the strategy cannot be made of what is given here.
     """
-    if proposals < 1:
-        raise ValueError(f"proposals is {proposals}; expected at least 1")
+    if type(proposals) is not int or proposals < 1:
+        raise ExperimentError(f"proposals is {shown(proposals)}; expected a whole number from 1 on")
     given = dict(settings or {})
     try:
         json.dumps(given)
@@ -83,7 +83,7 @@ def check_strategy(
         ) from None
     where = space if isinstance(space, Space) else load_space(space)
     kind = import_strategy(make) if isinstance(make, str) else make
-    name = make if isinstance(make, str) else kind.__name__
+    name = make if isinstance(make, str) else getattr(make, "__name__", shown(make))
     make_strategy(name, kind, where, seed, given)
     trial = _Trial(kind, where, seed, given, proposals, seeded)
     for promise, check in STRATEGY_PROMISES.items():

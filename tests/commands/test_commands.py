@@ -5,58 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from command_line import Say, files
 
-from cellsearch.cli import main
 from cellsearch.known import zoo
-from cellsearch.space import load_space
-from cellsearch.space.rules import RULES
-
-EXPERIMENT = """
-[experiment]
-name = "small"
-[space]
-name = "minimal"
-[strategy]
-name = "random"
-[[task]]
-name = "adding"
-length = 6
-[evaluation]
-parameters = 200
-steps = 4
-batch_size = 4
-[budget]
-candidates = 3
-baselines = ["rnn"]
-[final]
-candidates = 1
-replicates = 2
-"""
-Say = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def say(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Say:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "small.toml").write_text(EXPERIMENT)
-
-    def run(*words: object) -> tuple[int, str, str]:
-        try:
-            code = main([str(word) for word in words])
-        except SystemExit as end:
-            code = int(end.code or 0)
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return run
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.suffix not in (".sqlite-shm", ".sqlite-wal")
-    }
 
 
 def write(path: str, text: str | bytes) -> str:
@@ -212,59 +163,6 @@ def test_search_prints_the_leaderboard_the_cell_and_a_verdict(say: Say) -> None:
     assert again == (0, out, "")
 
 
-def test_dry_run_says_what_would_be_done_and_writes_nothing(say: Say, tmp_path: Path) -> None:
-    before = files(tmp_path)
-    code, out, _ = say("search", "small.toml", "--dry-run")
-    assert code == 0
-    assert "3 candidates" in out
-    assert "about 1 minute, more or less" in " ".join(out.split())
-    assert files(tmp_path) == before
-
-
-def test_super_networks_are_timed_and_told_where_nothing_is_left_of_them(say: Say) -> None:
-    pruned = ["search", "small.toml", "--set", "strategy.name=prune", "--set", "strategy.slots=2"]
-    code, out, _ = say(*pruned, "--dry-run")
-    assert code == 0 and "super-network" in out
-    code, out, _ = say(*pruned, "--workers", "0")
-    assert code == 0
-    assert "All that the strategy proposed were super-networks" in " ".join(out.split())
-
-
-def test_dry_run_and_search_say_what_becomes_of_the_seeds(say: Say) -> None:
-    seeded = ["search", "small.toml", "--set", "space.name=jozefowicz"]
-    seeded += ["--set", "evaluation.parameters=2000"]
-    out = " ".join(say(*seeded, "--dry-run")[1].split())
-    assert "random does not begin with the space's seeds, lstm, gru_reset_before; `cell" in out
-    code, out, error = say(*seeded, "--set", "strategy.name=genetic", "--dry-run")
-    assert code == 0 and "genetic begins with 2 of the space's seeds: lstm, gru_reset_b" in out
-    assert error == ""
-    few = [*seeded, "--set", "strategy.name=genetic", "--set", "budget.candidates=2"]
-    warning = "budget.candidates = 2 leaves the strategy none to find, beside the draws of the con"
-    assert say(*few, "--dry-run")[2].startswith(warning)
-    code, out, error = say(*few, "--workers", "0")
-    assert code == 0 and warning in error
-    assert "the strategy proposed nothing of its own." in " ".join(out.split())
-
-
-def test_dry_run_says_what_becomes_of_a_run_that_is_there(say: Say, tmp_path: Path) -> None:
-    say("search", "small.toml", "--workers", "0")
-    before = files(tmp_path)
-    code, out, _ = say("search", "small.toml", "--dry-run")
-    assert code == 0
-    assert "runs/small-seed0: is finished, with 3 candidates; a search shows it" in out
-    assert "training steps" not in out
-    code, out, _ = say("search", "small.toml", "--dry-run", "--set", "budget.candidates=9")
-    assert code == 0
-    assert "is finished with 3 candidates; a search goes on from there" in out
-    assert "The whole run: " in out
-    other = ["search", "small.toml", "--set", "space.name=darts"]
-    refused = say(*other, "--dry-run")
-    assert refused == say(*other, "--workers", "0")
-    assert refused[0] == 2
-    assert "space is minimal there and darts here" in refused[2]
-    assert files(tmp_path) == before
-
-
 def test_a_run_against_a_table_shows_no_empty_columns_and_has_no_weights(say: Say) -> None:
     code, out, _ = say("search", "small", "--set", "budget.candidates=20", "--run", "run")
     assert code == 0
@@ -287,68 +185,6 @@ def test_inspect_shows_one_candidate_of_a_run(say: Say) -> None:
 def test_inspect_draws(say: Say, tmp_path: Path) -> None:
     assert say("inspect", "gru", "--draw", "gru.svg")[0] == 0
     assert "<svg" in (tmp_path / "gru.svg").read_text()
-
-
-@pytest.mark.parametrize(
-    "kind", ["cells", "spaces", "rules", "tasks", "strategies", "operators", "experiments"]
-)
-def test_list(kind: str, say: Say) -> None:
-    code, out, _ = say("list", kind, "--json")
-    names = {row["name"] for row in json.loads(out)}
-    assert code == 0
-    known = {
-        "cells": set(zoo),
-        "spaces": {"minimal", "gated"},
-        "rules": {"scan", "indirect_carry"},
-        "tasks": {"text", "adding", "copy", "digits"},
-        "strategies": {"random", "genetic"},
-        "operators": {"linear", "blend", "layer_norm", "hard_sigmoid"},
-        "experiments": {"quickstart"},
-    }
-    assert known[kind] <= names
-    shown = say("list", kind)[1]
-    assert all(name in shown for name in names)
-
-
-@pytest.mark.parametrize("kind", ["tasks", "strategies"])
-def test_list_says_what_every_setting_means(kind: str, say: Say) -> None:
-    rows = {row["name"]: row for row in json.loads(say("list", kind, "--json")[1])}
-    settings = {(name, one["name"]): one for name in rows for one in rows[name]["settings"]}
-    assert len(settings) > 5
-    assert all(one["about"].endswith(".") for one in settings.values())
-    shown = " ".join(say("list", kind)[1].split())
-    some = {
-        "tasks": "length=100 steps of a sequence, 2 to 10000.",
-        "strategies": "mutations=3 the most moves between a child and its one parent.",
-    }
-    assert some[kind] in shown
-    assert all(one["about"][:40] in shown for one in settings.values())
-
-
-def test_list_of_cells_says_what_each_is_made_of(say: Say) -> None:
-    head, *lines = say("list", "cells")[1].splitlines()
-    assert " ".join(head.split()) == "name states parameters at 64 products kind source"
-    assert [line.split()[0] for line in lines if line[0] != " "] == list(zoo)
-    assert max(map(len, lines)) <= 100
-    shown = next(line for line in lines if line.startswith("sru "))
-    assert " ".join(shown.split()) == "sru h, c 12544 3 diagonal Lei et al., 2018"
-
-
-def test_list_of_spaces_says_what_their_cells_are(say: Say) -> None:
-    rows = {row["name"]: row for row in json.loads(say("list", "spaces", "--json")[1])}
-    assert rows["gated"] == load_space("gated").to_dict()
-    assert rows["gated"]["limits"] == {"nodes": 16, "depth": 10, "products": 10}
-    assert rows["scan"]["rules"] == ["scan", "positive_divisors", "nothing_cancels"]
-    shown = " ".join(say("list", "spaces")[1].split())
-    assert shown.startswith("name shape, rules states operators limits ")
-    assert "highway" in shown and "16 nodes, depth" in shown
-
-
-def test_list_of_rules_says_what_each_means_in_a_line(say: Say) -> None:
-    lines = [line.rstrip() for line in say("list", "rules")[1].splitlines()]
-    assert [line.split()[0] for line in lines] == ["name", *RULES]
-    assert "positive_divisors       what is divided by is always more than zero" in lines
-    assert all(rule.meaning in line for rule, line in zip(RULES.values(), lines[1:], strict=True))
 
 
 def test_compare_judges_by_paired_seeds(say: Say) -> None:

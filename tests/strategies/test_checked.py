@@ -164,5 +164,9 @@ def test_contract_tests_say_first_what_cannot_be_made() -> None:
         check_strategy("stumbles:S", space=SPACE, settings={"pase": 3})
     with pytest.raises(ExperimentError, match="settings: expected what an experiment file can say"):
         check_strategy("stumbles:S", space=SPACE, settings={"pace": {1, 2}})
-    with pytest.raises(ValueError, match="proposals is 0; expected at least 1"):
-        check_strategy("random", space=SPACE, proposals=0)
+    for proposals in (0, 1.5, "many", True):
+        with pytest.raises(ExperimentError, match=r"proposals is .* expected a whole number"):
+            check_strategy("random", space=SPACE, proposals=proposals)  # type: ignore[arg-type]
+    for make in (5, None, int, Scripted([]), Checked):
+        with pytest.raises(ExperimentError, match=r"expected a class made from|takes no space"):
+            check_strategy(make, space=SPACE)  # type: ignore[arg-type]

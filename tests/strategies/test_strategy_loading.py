@@ -85,11 +85,11 @@ def test_strategy_of_ones_own(own: str) -> None:
     ("value", "reason"),
     [
         ("own_strategies:Unfinished", r"the class 'Unfinished' lacks ask\(\), tell\(\)"),
-        ("own_strategies:nothing", "not a class made from"),
+        ("own_strategies:nothing", "expected a class made from Strategy"),
         ("own_strategies:Missing", "has no 'Missing'"),
         ("own_strategies:", "expected 'module:Class'"),
         ("no_such_module:Class", "cannot import 'no_such_module'"),
-        ("builtins:dict", "not a class made from"),
+        ("builtins:dict", "expected a class made from Strategy"),
     ],
 )
 def test_what_is_no_strategy_is_refused(own: str, value: str, reason: str) -> None:

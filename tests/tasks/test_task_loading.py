@@ -80,7 +80,7 @@ def test_the_built_in_tasks_carry_their_names() -> None:
         (":Hidden", "expected 'module:Class'"),
         ("../x:y", "expected 'module:Class'"),
         ("own_tasks:Hiden", "the module 'own_tasks' has no 'Hiden'"),
-        ("own_tasks:number", "is not a class made from Task"),
+        ("own_tasks:number", "expected a class made from Task"),
         ("own_tasks:Unfinished", r"the class 'Unfinished' lacks desc.*, training\(\)"),
         ("no_such_module:Task", "cannot import 'no_such_module' .*PYTHONPATH"),
     ],
