@@ -101,13 +101,13 @@ def text_of(error: BaseException) -> str:
 def told(error: BaseException, file: str | None = None) -> str:
     """Return what somebody else's code raised, in one short line: kind, message, file and line.
 
-    The line is the last one in `file` that led there, or else the last of all.
+    The line is the last one that led there, of those in `file` if one is given.
     """
     text = " ".join(text_of(error).split())
     text = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
     if isinstance(error, SyntaxError):  # it names its place
         return f"{type(error).__name__}: {text}"
     frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if frame.filename == file] or frames
+    own = [frame for frame in frames if file in (None, frame.filename)]
     place = f" ({Path(own[-1].filename).name}, line {own[-1].lineno})" if own else ""
     return f"{type(error).__name__}: {text or 'without a message'}{place}"

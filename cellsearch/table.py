@@ -18,12 +18,20 @@ from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    NonNegativeInt,
+    PositiveInt,
+    ValidationError,
+)
 
 from cellsearch import files, resources
 from cellsearch.cell import Cell
 from cellsearch.errors import CellError, ExperimentError, nearest
-from cellsearch.settings import TABLE_ENDING, EvaluationTable
+from cellsearch.settings import TABLE_ENDING, EvaluationTable, Name
 from cellsearch.strategies.base import Evaluation
 
 MAX_BYTES = 2**28
@@ -42,7 +50,7 @@ class Training(_Part):
     """
 
     status: Literal["ok", "diverged", "out_of_memory", "timeout", "crashed", "rejected"]
-    steps: int
+    steps: NonNegativeInt
     losses: Mapping[str, tuple[Annotated[FiniteFloat, Field(ge=0)], ...]]
 
 
@@ -54,9 +62,9 @@ class TableCell(_Part):
 
     id: str
     cell: str
-    hidden_size: Mapping[str, int]
-    parameters: Mapping[str, int]
-    operations: Mapping[str, int]
+    hidden_size: Mapping[str, PositiveInt]
+    parameters: Mapping[str, PositiveInt]
+    operations: Mapping[str, NonNegativeInt]
     trainings: tuple[Training, ...]
 
 
@@ -70,14 +78,14 @@ class Table(_Part):
     """
 
     version: Literal[1]
-    name: str
+    name: Name
     space: Mapping[str, Any]
     tasks: tuple[Mapping[str, Any], ...]
     levels: Mapping[str, Mapping[str, Any]]
     evaluation: Mapping[str, Any]
     moments: tuple[int, ...]
     seeds: int
-    seconds: float
+    seconds: Annotated[FiniteFloat, Field(ge=0)]
     machines: tuple[Mapping[str, Any], ...]
     cells: tuple[TableCell, ...]
 
@@ -121,7 +129,8 @@ def find_table(name: str) -> Path:
     if name.endswith(TABLE_ENDING):
         if os.path.isfile(path):
             return path
-        raise ExperimentError(f"evaluation.table: {name}: no such file")
+        what = "is a folder, not a file" if os.path.isdir(path) else "no such file"
+        raise ExperimentError(f"evaluation.table: {name}: {what}")
     folder = resources.folder_path("experiments") / "tables"
     known = sorted(
         found.name.removesuffix(TABLE_ENDING) for found in folder.glob(f"*{TABLE_ENDING}")
@@ -142,24 +151,36 @@ def read_table(path: Path) -> tuple[Table, str]:
     """
     try:
         packed = path.read_bytes()
+    except OSError as error:
+        raise ExperimentError(f"{path}: cannot be read: {error.strerror}") from None
+    table, problem = _unpack(packed)
+    if table is None or problem:
+        raise ExperimentError(
+            f"{path}: is no table: {problem}; restore the file, or search against another"
+        )
+    return table, hashlib.sha256(packed).hexdigest()
+
+
+def _unpack(packed: bytes) -> tuple[Table | None, str]:
+    """Return the table in a file's content, or what is wrong with it."""
+    try:
         unpacker = zlib.decompressobj(wbits=31)
         data = unpacker.decompress(packed, MAX_BYTES)
-        whole = unpacker.eof
-    except (OSError, zlib.error) as error:
-        raise ExperimentError(f"{path}: is no table: {error}") from None
-    if not whole:
-        raise ExperimentError(f"{path}: is cut off, or unpacks to more than {MAX_BYTES} bytes")
+    except zlib.error:
+        return None, "it is not packed by gzip, or damaged"
+    if not unpacker.eof or unpacker.unused_data:
+        end = "goes on behind its end" if unpacker.eof else "is cut off"
+        return None, f"it {end}, or unpacks to more than {MAX_BYTES} bytes"
+    prefix = ""
     try:
         table = Table.model_validate_json(data)
+        prefix = "evaluation."
         EvaluationTable.model_validate_json(json.dumps(dict(table.evaluation)))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"]))
-        raise ExperimentError(f"{path}: is no table: {where}: {first['msg']}") from None
-    problem = next(_problems(table), None)
-    if problem is not None:
-        raise ExperimentError(f"{path}: is no table: {problem}")
-    return table, hashlib.sha256(packed).hexdigest()
+        where = prefix + ".".join(map(str, first["loc"]))
+        return None, f"{where}: {first['msg']}" if where else str(first["msg"])
+    return table, next(_problems(table), "")
 
 
 def _problems(table: Table) -> Iterator[str]:
@@ -184,17 +205,27 @@ def _problems(table: Table) -> Iterator[str]:
         if len(cell.trainings) != table.seeds or any({*one} != {*names} for one in given):
             yield f"cell {cell.id} lacks seeds or tasks"
         for training in cell.trainings:
-            counts = {len(losses) for losses in training.losses.values()}
-            whole = counts == {len(table.moments)}
-            if max(counts) > len(table.moments) or whole != (training.status == "ok"):
-                yield f"cell {cell.id} is {training.status!r} with losses at {counts} moments"
+            counts = sorted({len(losses) for losses in training.losses.values()})
+            every = len(table.moments)
+            if counts[-1] > every or (counts == [every]) != (training.status == "ok"):
+                at = f"{' and '.join(map(str, counts))} of {every} moments"
+                yield f"cell {cell.id} is {training.status!r} with losses at {at}"
+            steps = table.moments[-1] * len(names)
+            if training.steps > steps or (training.steps < steps and training.status == "ok"):
+                yield (
+                    f"cell {cell.id} is {training.status!r} with {training.steps} training steps;"
+                    f" all of one are {steps}"
+                )
     for cell in table.cells:
         try:
             known = Cell.parse(cell.cell).id
         except CellError as error:
-            known = str(error)
+            known = f"none ({error})"
         if known != cell.id:
-            yield f"cell {cell.id} is {known}: it was made by another version, or damaged"
+            yield (
+                f"the cell at {cell.id} is {known}: the table was made by another version of"
+                " cellsearch, or is damaged"
+            )
 
 
 def evaluate(job: Mapping[str, Any]) -> dict[str, Any]:

@@ -171,7 +171,10 @@ def test_what_is_no_table_is_refused_in_one_line(tmp_path: Path) -> None:
     for position, (content, message) in enumerate(
         [
             (b"no gzip at all", "is no table"),
+            (b"", "cut off"),
             (whole[:-20], "cut off"),
+            (whole + b"more", "goes on behind its end"),
+            (whole[:40] + bytes([whole[40] ^ 4]) + whole[41:], "damaged|cut off"),
             (gzip.compress(b"[]"), "is no table"),
             (gzip.compress(json.dumps({**text, "version": 2}).encode()), "version"),
             (gzip.compress(json.dumps({**text, "moments": "x"}).encode()), "moments"),
@@ -202,6 +205,7 @@ def last_cell(**changes: Any) -> list[dict[str, Any]]:
     return [*cells[:-1], {**cells[-1], **changes}]
 
 
+SHORT = [training((1.0, 0.5), (1.0, 0.5), steps=33)] * 3
 NAN = [{**training((1.0, 0.5), (float("nan"), 0.5))}] * 3
 
 
@@ -223,9 +227,20 @@ NAN = [{**training((1.0, 0.5), (float("nan"), 0.5))}] * 3
         ({"cells": first_cell(trainings=NAN)}, "finite"),
         ({"cells": first_cell(trainings=[training((1.0, 0.5))] * 3)}, "'ok' with losses at"),
         ({"cells": first_cell(parameters={"copy": 8})}, "lacks seeds or tasks"),
-        ({"cells": first_cell(cell="h = tanh(linear(x))")}, "another version, or damaged"),
-        ({"cells": last_cell(cell="h = tanh(linear(x))")}, "another version, or damaged"),
-        ({"cells": last_cell(cell="h = ")}, "another version, or damaged"),
+        ({"cells": first_cell(hidden_size={"copy": 0, "digits": 6})}, "greater than 0"),
+        ({"cells": first_cell(operations={"copy": 1, "digits": -6})}, "or equal to 0"),
+        ({"cells": first_cell(trainings=SHORT)}, "'ok' with 33 training steps; all of one are 80"),
+        ({"seconds": -1.0}, "seconds: "),
+        ({"name": "a\nb"}, "name: "),
+        (
+            {"cells": first_cell(cell="h = tanh(linear(x))")},
+            "another version of cellsearch, or is damaged",
+        ),
+        (
+            {"cells": last_cell(cell="h = tanh(linear(x))")},
+            "another version of cellsearch, or is damaged",
+        ),
+        ({"cells": last_cell(cell="h = ")}, "another version of cellsearch, or is damaged"),
     ],
 )
 def test_what_does_not_fit_together_is_refused(
@@ -298,7 +313,11 @@ def test_what_disagrees_with_the_table_is_refused(
 
 def test_rungs_may_be_later_than_the_default_of_steps(tmp_path: Path) -> None:
     path = tmp_path / "long.json.gz"
-    table(moments=[10, 900]).write(path)
+    later = json.loads(table(moments=[10, 40]).model_dump_json())
+    for cell in later["cells"]:
+        for one in cell["trainings"]:
+            one["steps"] = 1800 if one["status"] == "ok" else one["steps"]
+    Table.model_validate_json(json.dumps({**later, "moments": [10, 900]})).write(path)
     given = experiment(path, fidelity={"rungs": [10, 900]})
     assert cs.search(given, run=tmp_path / "run").experiment.evaluation.steps == 900
 

@@ -39,6 +39,8 @@ def run(options: argparse.Namespace) -> None:
     check_new(path)
     target = resolve(options.target, options.cell)
     with_weights = options.weights or path.suffix == ".safetensors"
+    if options.task and not with_weights:
+        raise CellSearchError(f"--task {options.task}: says whose weights are taken; add --weights")
     task = _task(target, options) if with_weights else None
     if task is not None and path.suffix == ".safetensors":
         write(path, target.weights[task].read_bytes())

@@ -21,6 +21,7 @@ from cellsearch.training import Training, one_thread
 from cellsearch.width import fit_hidden_size, model_parameters
 
 _TIMED_STEPS = 8
+_SUPER = "super-network"
 _LOSSES = {"classification": "cross entropy in nats", "regression": "mean squared error"}
 
 
@@ -75,33 +76,37 @@ def show_forecast(experiment: Experiment, workers: int | None, run: Path | None 
         )
         return
     table = Table("", *(f"{task.name}: hidden, parameters, ms a step" for task in tasks))
-    seconds = []  # of one training step on every task
-    timed = {f"baseline {name}": (cell, cell) for name, cell in setup.baselines.items()}
+    seconds = {}  # of one training step on every task
+    timed = {name: (cell, cell) for name, cell in setup.baselines.items()}
     first = setup.strategy().ask()
     if first is not None and first.width_of is not None:
-        timed["super-network"] = (first.cell, first.width_of)
+        timed[_SUPER] = (first.cell, first.width_of)
     for name, (cell, as_wide_as) in timed.items():
         row, total = [], 0.0
         for task in tasks:
-            size = _hidden_size(name, as_wide_as, task, experiment)
+            what = name if name == _SUPER else f"baseline {name}"
+            size = _hidden_size(what, as_wide_as, task, experiment)
             took = _timed(cell, size, task, experiment)
             total += took
             count = model_parameters(cell, task, size, experiment.evaluation.layers)
             row.append(f"{size}, {count}, {1000 * took:.1f}")
-        seconds.append(total)
-        table.add_row(name.removeprefix("baseline "), *row)
+        seconds[name] = total
+        table.add_row(name, *row)
     out.print(table)
     count = cpu_count() if workers is None else max(1, workers)
     if not setup.baselines or budget.candidates is None:
         out.print("No estimate: it needs baselines to time and a number of candidates.")
         return
     baselines = len(setup.baselines)
-    steps = _steps(experiment, baselines)
+    searched, rest = _steps(experiment, baselines)
     whole = "" if there is None else "The whole run: "
-    # What is searched is rather larger than the plain baselines, hence the slowest.
-    minutes = max(1, round(steps * max(seconds) / count / 60))
+    # What is searched is rather larger than the plain baselines, hence the slowest; of the steps
+    # of a search with super-networks, about half are theirs.
+    usual = max(time for name, time in seconds.items() if name != _SUPER)
+    each = (usual + seconds[_SUPER]) / 2 if _SUPER in seconds else usual
+    minutes = max(1, round((searched * each + rest * usual) / count / 60))
     out.print(
-        f"{whole}{steps:,} training steps on every task with {count} "
+        f"{whole}{searched + rest:,} training steps on every task with {count} "
         f"worker{'s' if count != 1 else ''}: "
         f"about {minutes} minute{'s' if minutes != 1 else ''}, more or less by half; finals: "
         f"{final.candidates} cell{'s' if final.candidates != 1 else ''}, the best of the control "
@@ -150,8 +155,8 @@ def _timed(cell: Cell, size: int, task: Task, experiment: Experiment) -> float:
         return (time.perf_counter() - begin) / _TIMED_STEPS
 
 
-def _steps(experiment: Experiment, baselines: int) -> int:
-    """Return about how many training steps on every task a search takes."""
+def _steps(experiment: Experiment, baselines: int) -> tuple[int, int]:
+    """Return about how many training steps on every task the candidates take, and all others."""
     end = experiment.evaluation.steps
     rates = len(experiment.evaluation.learning_rates)
     rungs = [rung for rung in experiment.fidelity.rungs if rung < end]
@@ -166,4 +171,4 @@ def _steps(experiment: Experiment, baselines: int) -> int:
     free = min(candidates, experiment.run.lag)  # nothing is known yet to stop these by
     searched = free * whole + (candidates - free) * expected
     finals = (experiment.final.candidates + 1 + baselines) * experiment.final.replicates * end
-    return int(searched + baselines * whole + finals)
+    return int(searched), int(baselines * whole + finals)

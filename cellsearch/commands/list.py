@@ -9,6 +9,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from cellsearch.errors import CellSearchError
+
 Row = dict[str, Any]
 
 
@@ -106,13 +108,13 @@ def _rules() -> list[Row]:
 def _tasks() -> list[Row]:
     from cellsearch.tasks import import_task, task_names
 
-    return [_described(name, import_task(name), ("samples", "sha256")) for name in task_names()]
+    return [_described(name, import_task, ("samples", "sha256")) for name in task_names()]
 
 
 def _strategies() -> list[Row]:
     from cellsearch.strategies import import_strategy, strategy_names
 
-    return [_described(name, import_strategy(name), ("space", "seed")) for name in strategy_names()]
+    return [_described(name, import_strategy, ("space", "seed")) for name in strategy_names()]
 
 
 def _operators() -> list[Row]:
@@ -139,9 +141,16 @@ def _experiments() -> list[Row]:
     return rows
 
 
-def _described(name: str, kind: type, without: tuple[str, ...]) -> Row:
-    """Return what a class is and its settings, from its constructor and its docstring."""
-    text = inspect.getdoc(kind) or ""
+def _described(name: str, find: Callable[[str], type], without: tuple[str, ...]) -> Row:
+    """Return what a class is and its settings, from its constructor and its docstring.
+
+    One of another package that cannot be imported is listed with the reason.
+    """
+    try:
+        kind = find(name)
+    except CellSearchError as error:
+        return {"name": name, "settings": [], "about": str(error)}
+    text = inspect.cleandoc(kind.__doc__ or "")
     about = _meanings(text)
     settings = [
         {

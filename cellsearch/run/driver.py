@@ -47,9 +47,11 @@ def shrunk(folder: Path, candidates: Sequence[Candidate], least: Mapping[str, in
     """Return what refuses a budget that is too small for what a run holds."""
     words = " ".join(f"--set budget.{key}={value}" for key, value in least.items())
     give = f"give {words} or more, or " if words else ""
+    copies = sum(one.original is not None for one in candidates)
+    beside = f" and {copies} duplicate{'s' * (copies > 1)} of them" if copies else ""
     return RunError(
-        f"{folder}: holds {len(candidates)} candidates, more than this budget asks for; a budget "
-        f"may grow, not shrink below what is done; {give}look at the run with "
+        f"{folder}: holds {len(candidates) - copies} candidates{beside}, more than this budget "
+        f"asks for; a budget may grow, not shrink below what is done; {give}look at the run with "
         f"`cellsearch inspect {shlex.quote(str(folder))}`"
     )
 

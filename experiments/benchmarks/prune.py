@@ -27,6 +27,7 @@ from typing import Any
 
 import searches
 import timing
+from recording import recorded
 from scipy.optimize import linear_sum_assignment
 
 from cellsearch.cell import Cell
@@ -205,7 +206,7 @@ def main() -> None:
     """Measure what is not recorded yet, and report."""
     asked = searches.options(__doc__, HERE, seeds=10)
     made = searches.settings(STEPS, ("prune", "random"))
-    done: dict[str, Any] = searches.recorded(asked.out, "prune", made).get("seeds", {})
+    done: dict[str, Any] = recorded(asked.out, "prune", made).get("seeds", {})
     folder = searches.prepared(asked.runs)
     seeds = range(FIRST, FIRST + asked.seeds)
     jobs = [(folder, seed) for seed in seeds if str(seed) not in done]

@@ -24,15 +24,14 @@ import argparse
 import json
 import multiprocessing
 import statistics
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from inspect import signature
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import timing
+from recording import recorded, strategy_settings
 
 import cellsearch as cs
 from cellsearch.run import machine
@@ -41,7 +40,6 @@ from cellsearch.run.finals import choose
 from cellsearch.run.run import Run
 from cellsearch.seeds import derive
 from cellsearch.statistics import paired_difference
-from cellsearch.strategies import import_strategy
 
 HERE = Path(__file__)
 CONTENDERS: Mapping[str, Mapping[str, Any]] = {
@@ -117,26 +115,13 @@ def experiment(folder: Path, contender: str, seed: int, steps: int) -> dict[str,
 def settings(steps: int, contenders: Iterable[str]) -> dict[str, Any]:
     """Return what makes the runs of all seeds what they are, every default included."""
     common = experiment(Path(), "random", 0, steps)
-    strategies = {}
-    for contender in contenders:
-        chosen = CONTENDERS[contender]
-        taken = signature(import_strategy(chosen["name"])).parameters.items()
-        usual = {key: one.default for key, one in taken if one.default is not one.empty}
-        strategies[contender] = usual | dict(chosen)
+    strategies = {
+        one: strategy_settings(CONTENDERS[one]["name"], CONTENDERS[one]) for one in contenders
+    }
     parts = ("space", "task", "evaluation", "fidelity", "budget", "final", "run")
     made = {**{key: common[key] for key in parts}, "samples": SAMPLES, "strategies": strategies}
     plain: dict[str, Any] = json.loads(json.dumps(made))  # as it is read again
     return plain
-
-
-def recorded(path: Path, section: str, made: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a file of results holds already, if it was measured in the same way."""
-    if not path.exists():
-        return {}
-    found: dict[str, Any] = json.loads(path.read_text())[section]
-    if found["settings"] != made:
-        sys.exit(f"{path} was recorded with other settings; move it away, or choose another --out")
-    return found
 
 
 def search(folder: Path, contender: str, seed: int, steps: int) -> Run:

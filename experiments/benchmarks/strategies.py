@@ -14,14 +14,16 @@ Settings were chosen with other seeds than are reported (10000 to 10099), but on
 many cells breed in genetic search (5, of 5, 7, 10 and 20), and the rungs of halving. Cells that
 nothing was chosen on are those of searches.py.
 
-Prints tables and writes FILE, strategies.json beside this, and a picture; what it holds of other
-contenders stays, if the seeds are the same.
+Intervals are those of searches, not of trainings: all searches with one seed of the table are
+judged by the same training of a cell.
+
+Prints tables and writes FILE, strategies.json beside this, and a picture. What FILE holds already
+is not measured again, but for the contenders of --only.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import multiprocessing
 import statistics
 from collections.abc import Mapping, Sequence
@@ -30,7 +32,9 @@ from pathlib import Path
 from typing import Any
 
 import timing
+from matplotlib import rc_context
 from matplotlib.figure import Figure
+from recording import recorded, strategy_settings
 from scipy.stats import binom
 
 from cellsearch.known import zoo
@@ -171,18 +175,25 @@ def measure(names: Sequence[str], seeds: Sequence[int], processes: int) -> dict[
 
 def _recorded(contender: Contender, searches: Sequence[Search]) -> dict[str, Any]:
     return {
-        "strategy": contender.strategy,
-        "settings": dict(contender.settings),
-        "rungs": list(contender.rungs),
+        **_made(contender),
         "steps": [one.steps[-1] for one in searches],
         "after": {str(mark): [one.judged[mark - 1] for one in searches] for mark in MARKS},
         "curve": [median_interval([one.judged[at - 1] for one in searches]) for at in DRAWN],
     }
 
 
+def _made(contender: Contender) -> dict[str, Any]:
+    """Return what a contender is, every default included."""
+    return {
+        "strategy": contender.strategy,
+        "settings": strategy_settings(contender.strategy, contender.settings),
+        "rungs": list(contender.rungs),
+    }
+
+
 def report(contenders: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Print and return medians, and what contenders gain over random search, paired by seed."""
-    content: dict[str, Any] = {"median": {}, "gain over random": {}}
+    """Print and return medians, and gains, paired by seed: over random search, and of variants."""
+    content: dict[str, Any] = {"median": {}, "gain over random": {}, "gain over the defaults": {}}
     for name, one in contenders.items():
         content["median"][name] = {mark: median_interval(one["after"][mark]) for mark in MARKED}
     _show("median of the best, judged by other seeds", content["median"])
@@ -194,6 +205,12 @@ def report(contenders: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
             if name != "random"
         }
         _show("mean gain over random", content["gain over random"])
+    content["gain over the defaults"] = {
+        name: {mark: _gain(one["after"][mark], usual["after"][mark]) for mark in MARKED}
+        for name, one in contenders.items()
+        if (usual := contenders.get(name.partition(", ")[0])) and usual is not one
+    }
+    _show("mean gain of variants over the defaults", content["gain over the defaults"])
     if {"random", "random, halving"} <= set(contenders):
         content["halving"] = _halving(contenders["random"], contenders["random, halving"])
         for key, value in content["halving"].items():
@@ -276,7 +293,8 @@ def _draw(contenders: Mapping[str, Mapping[str, Any]], path: Path) -> None:
     axes.minorticks_off()
     axes.legend(loc="upper right", bbox_to_anchor=(1.0, 0.95))
     axes.grid(alpha=0.3)
-    figure.savefig(path, metadata={"Date": None})
+    with rc_context({"svg.hashsalt": HERE.stem}):  # equal results, equal files
+        figure.savefig(path, metadata={"Date": None})
 
 
 def main() -> None:
@@ -285,20 +303,24 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=200)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--only", action="append", choices=CONTENDERS)
+    parser.add_argument("--only", action="append", choices=CONTENDERS, help="measured anew")
     parser.add_argument("--out", type=Path, default=HERE.with_suffix(".json"))
     asked = parser.parse_args()
-    made = {"table": read_table(find_table(TABLE))[1], "seeds": [asked.first, asked.seeds]}
-    before: dict[str, Any] = {}
-    if asked.out.exists():
-        there = json.loads(asked.out.read_text())["strategies"]
-        before = there["contenders"] if {key: there[key] for key in made} == made else {}
+    made = {
+        "table": read_table(find_table(TABLE))[1],
+        "seeds": [asked.first, asked.seeds],
+        "lag": LAG,
+        "keep": KEEP,
+    }
+    before: dict[str, Any] = recorded(asked.out, "strategies", made).get("contenders", {})
     seeds = range(asked.first, asked.first + asked.seeds)
-    for name in asked.only or CONTENDERS:
-        before |= measure([name], seeds, asked.processes)
-        timing.write(asked.out, {"strategies": {**made, "contenders": before}})
+    for name, contender in CONTENDERS.items():
+        made_so = before.get(name, {}).items() >= _made(contender).items()
+        if name in asked.only if asked.only else not made_so:
+            before |= measure([name], seeds, asked.processes)
+            timing.write(asked.out, {"strategies": {"settings": made, "contenders": before}})
     contenders = {name: before[name] for name in CONTENDERS if name in before}
-    content = {**made, **report(contenders), "contenders": contenders}
+    content = {"settings": made, **report(contenders), "contenders": contenders}
     timing.write(asked.out, {"strategies": content})
     _draw(contenders, asked.out.with_suffix(".svg"))
 

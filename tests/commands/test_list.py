@@ -1,6 +1,8 @@
 """Specification of what `cellsearch list` says."""
 
 import json
+from importlib.metadata import EntryPoint
+from pathlib import Path
 
 import pytest
 from command_line import Say
@@ -70,3 +72,26 @@ def test_list_of_rules_says_what_each_means_in_a_line(say: Say) -> None:
     assert [line.split()[0] for line in lines] == ["name", *RULES]
     assert "positive_divisors       what is divided by is always more than zero" in lines
     assert all(rule.meaning in line for rule, line in zip(RULES.values(), lines[1:], strict=True))
+
+
+def test_what_another_package_brings_is_listed_even_if_it_is_broken(
+    say: Say, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    methods = "    def ask(self): return None\n    def tell(self, proposal, evaluation): pass\n"
+    text = f"from cellsearch.strategies import Strategy\nclass Plain(Strategy):\n{methods}"
+    (tmp_path / "plain_strategy.py").write_text(text)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    entries = [
+        EntryPoint("broken", "no_such_module:Class", "cellsearch.strategies"),
+        EntryPoint("plain", "plain_strategy:Plain", "cellsearch.strategies"),
+    ]
+
+    def entry_points(group: str, name: str | None = None) -> list[EntryPoint]:
+        return [entry for entry in entries if name in (None, entry.name)]
+
+    monkeypatch.setattr("cellsearch.plugins.entry_points", entry_points)
+    code, out, _ = say("list", "strategies", "--json")
+    rows = {row["name"]: row["about"] for row in json.loads(out)}
+    assert code == 0
+    assert "cannot import 'no_such_module'" in rows["broken"]
+    assert rows["plain"] == ""

@@ -100,7 +100,9 @@ def test_a_run_that_is_not_whole_gives_no_table(tmp_path: Path) -> None:
             tabulate(replace(whole, candidates=candidates), "tiny")
     duplicate = replace(
         whole.candidates[0],
-        evaluation=replace(whole.candidates[0].result, status="duplicate", original="ok"),
+        evaluation=replace(
+            whole.candidates[0].result, status="duplicate", original="ok", seconds=0.0
+        ),
     )
     again = replace(whole, candidates=(*whole.candidates, duplicate))
     assert tabulate(again, "tiny") == tabulate(whole, "tiny")
