@@ -113,10 +113,10 @@ def verdict(
     widened = (
         f", intervals widened for the best of {len(found)}" if min(seeds, len(found)) > 1 else ""
     )
+    paired = f", over {seeds} paired seeds" if seeds > 1 else ""
     return (
         f"{title}, {best.name}{origin}, scores {best.mean:.4f} (lower is better) "
-        f"on the selection split: it {joint.join(parts)}, over {seeds} "
-        f"paired seed{'s' if seeds != 1 else ''}{widened}. {chance}"
+        f"on the selection split: it {joint.join(parts)}{paired}{widened}. {chance}"
     )
 
 
