@@ -114,6 +114,11 @@ def parameters(cell: Cell) -> int:
     return cell.parameters(input_size=8, hidden_size=32)
 
 
+def inputs(cell: Cell) -> int:
+    """Return how many connections a cell has: values that its operators see."""
+    return sum(len(node.args) for node in cell.normal.nodes)
+
+
 def score(run: Run, cell: Cell) -> float:
     """Train a cell as the run does, to the end and from seeds that it did not use.
 
@@ -197,9 +202,9 @@ def report(seeds: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
             beside = [run["baselines"][known] for run in randoms]
             gains[f"{known}, {kind}"] = searches.gain(mine, beside)
     searches.show(f"prune against ..., {len(found)} seeds, trained anew (a gain: lower)", gains)
-    most = max(one["connections"][1] for one in found)
-    print(f"of {found[0]['connections'][0]} connections, at most {most} were left at the end")
-    return {"gains": gains}
+    most = max(inputs(Cell.parse(one["cell"])) for seed in found for one in seed["cells"])
+    print(f"of {found[0]['connections'][0]} connections, at most {most} are left in a cell")
+    return {"gains": gains, "most connections left in a cell": most}
 
 
 def main() -> None:
