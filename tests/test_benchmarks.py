@@ -15,7 +15,7 @@ import cellsearch as cs
 from cellsearch.run.finals import choose
 
 FOLDER = Path(__file__).parent.parent / "experiments" / "benchmarks"
-sys.path.insert(0, str(FOLDER))
+sys.path.append(str(FOLDER))  # behind the helpers, some of which have names as there
 
 import prune  # noqa: E402 - from that folder
 import recording  # noqa: E402
