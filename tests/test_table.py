@@ -326,3 +326,17 @@ def test_an_unknown_table_is_named(tmp_path: Path) -> None:
     for name in ("smal", str(tmp_path / "none.json.gz")):
         with pytest.raises(ExperimentError, match=r"evaluation\.table: "):
             cs.search(experiment(Path(name)), run=tmp_path / "run")
+
+
+def test_the_text_of_another_python_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The built-in text differs from release to release; a table knows what it was made on."""
+    given = ["budget.candidates=20"]
+    before = cs.search("small", run=tmp_path / "before", overrides=given)
+    monkeypatch.setattr("cellsearch.tasks.text._built_in", lambda: b"some other words " * 2000)
+    after = cs.search("small", run=tmp_path / "after", overrides=given)
+    assert [one.mean for one in after.finalists] == [one.mean for one in before.finalists]
+    assert after.levels == before.levels
+    again = cs.search("small", run=tmp_path / "before", overrides=given)  # goes on anywhere
+    assert len(again.candidates) == len(before.candidates)

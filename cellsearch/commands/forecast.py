@@ -38,7 +38,7 @@ def show_forecast(experiment: Experiment, workers: int | None, run: Path | None 
     if workers is not None and workers < 0:
         raise ExperimentError(f"workers is {workers}; expected 0 (no Ray) or more")
     there = outlook(setup, run or default_folder(experiment))
-    tasks = [load_task(**description) for description in setup.tasks]
+    tasks = [load_task(table.name, **table.settings) for table in experiment.task]
     out = console()
     if there is not None:
         out.print(there.sentence, soft_wrap=True)
@@ -60,9 +60,10 @@ def show_forecast(experiment: Experiment, workers: int | None, run: Path | None 
     if setup.space.get("seeds"):
         out.print(_of_seeds(setup))
     for task in tasks:
+        level = setup.levels[task.name]
         out.print(
             f"task {task.name}: judged in {task.unit}; a {_LOSSES[task.objective]} of "
-            f"{task.chance:.4g} is chance, {task.solved:.4g} is solved"
+            f"{level['chance']:.4g} is chance, {level['solved']:.4g} is solved"
         )
     if there is not None and there.finished:
         return

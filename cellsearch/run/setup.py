@@ -118,11 +118,20 @@ def prepare(experiment: Experiment) -> Setup:
                 "each must occur once; search with one of them in a second experiment, or give "
                 "arrays of your own another name with the setting 'label'"
             )
+    described = [task.describe() for task in loaded]
+    levels: Mapping[str, Mapping[str, Any]] = {
+        task.name: {"chance": task.chance, "solved": task.solved, "unit": task.unit}
+        for task in loaded
+    }
     digest = None
     if experiment.evaluation.table is not None:
         path = find_table(experiment.evaluation.table)
         table, digest = read_table(path)
         experiment = agree(experiment, table, path, space, loaded)
+        # What it was made on: each release of Python carries another text.
+        there = {task["name"]: dict(task) for task in table.tasks}
+        described = [there[name] for name in levels]
+        levels = {name: table.levels[name] for name in levels}
     for name in experiment.budget.baselines:
         if name not in zoo:
             raise ExperimentError(
@@ -135,11 +144,8 @@ def prepare(experiment: Experiment) -> Setup:
     setup = Setup(
         experiment=experiment,
         space=space.to_dict(),
-        tasks=[task.describe() for task in loaded],
-        levels={
-            task.name: {"chance": task.chance, "solved": task.solved, "unit": task.unit}
-            for task in loaded
-        },
+        tasks=described,
+        levels=levels,
         baselines={name: zoo[name] for name in experiment.budget.baselines},
         strategy=lambda: Checked(
             load_strategy(chosen.name, space, seed, chosen.settings), chosen.name

@@ -85,8 +85,10 @@ def _check_tasks(table: Table, tasks: Sequence[Task], where: str) -> None:
         if there is None:
             has = ", ".join(known)
             raise ExperimentError(f"task {task.name!r}: {where} has it not; it has {has}")
+        # Without a path it is the text that Python carries, another one in each of its releases.
+        free = ("sha256",) if here.get("path") is None else ()
         for key in [*there, *here]:
-            if there.get(key) != here.get(key):
+            if key not in free and there.get(key) != here.get(key):
                 made, given = shown(there.get(key)), shown(here.get(key))
                 raise ExperimentError(
                     f"task {task.name!r}: {where} was made with {key} = {made}, found {given}"
