@@ -13,6 +13,7 @@ import safetensors.torch
 
 from cellsearch.cell import Cell
 from cellsearch.errors import CellError
+from cellsearch.levels import open_share
 from cellsearch.model import make_network
 from cellsearch.seeds import derive
 from cellsearch.strategies.base import MEASURES, Evaluation
@@ -218,9 +219,8 @@ class _Evaluator:
         return held_out_seed(self.job["seed"], task.name)
 
     def _score(self, on: _OnTask) -> float:
-        """Return the share of the way from chance to solved that is still open."""
-        open_share = (_known(on.held_out).loss - on.task.solved) / (on.task.chance - on.task.solved)
-        return min(1.0, max(0.0, open_share))
+        level = {"chance": on.task.chance, "solved": on.task.solved}
+        return open_share(_known(on.held_out).loss, level)
 
     def _measure(self) -> None:
         if "saliency" in self.job["measure"]:

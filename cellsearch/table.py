@@ -14,7 +14,6 @@ import os
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
-from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -31,6 +30,7 @@ from pydantic import (
 from cellsearch import files, resources
 from cellsearch.cell import Cell
 from cellsearch.errors import CellError, ExperimentError, nearest
+from cellsearch.levels import open_share
 from cellsearch.settings import TABLE_ENDING, EvaluationTable, Name
 from cellsearch.strategies.base import Evaluation
 
@@ -80,8 +80,8 @@ class Table(_Part):
     version: Literal[1]
     name: Name
     space: Mapping[str, Any]
-    tasks: tuple[Mapping[str, Any], ...]
-    levels: Mapping[str, Mapping[str, Any]]
+    tasks: Annotated[tuple[Mapping[str, Any], ...], Field(min_length=1)]
+    levels: Mapping[str, Mapping[str, FiniteFloat | str]]
     evaluation: Mapping[str, Any]
     moments: tuple[int, ...]
     seeds: int
@@ -102,7 +102,8 @@ class Table(_Part):
         """Return the scores over some tasks at each moment that a training came to."""
         found = []
         for losses in zip(*(cell.trainings[seed].losses[task] for task in tasks), strict=False):
-            shares = [_share(loss, self.levels[t]) for t, loss in zip(tasks, losses, strict=True)]
+            pairs = zip(tasks, losses, strict=True)
+            shares = [open_share(loss, self.levels[task]) for task, loss in pairs]
             found.append(sum(shares) / len(shares))
         return tuple(found)
 
@@ -113,11 +114,6 @@ class Table(_Part):
     def write(self, path: Path) -> None:
         """Write the table's file."""
         files.write(path, self.pack())
-
-
-def _share(loss: float, level: Mapping[str, Any]) -> float:
-    share: float = (loss - level["solved"]) / (level["chance"] - level["solved"])
-    return min(1.0, max(0.0, share))
 
 
 def find_table(name: str) -> Path:
@@ -143,16 +139,22 @@ def find_table(name: str) -> Path:
     )
 
 
-@lru_cache(maxsize=4)
 def read_table(path: Path) -> tuple[Table, str]:
     """Return the table in a file, and the file's SHA-256 digest.
 
     Raises ExperimentError that names the file, if it cannot be read or holds something else.
     """
     try:
-        packed = path.read_bytes()
+        stat = path.stat()
+        return _read(path, stat.st_mtime_ns, stat.st_size)
     except OSError as error:
         raise ExperimentError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+@lru_cache(maxsize=4)
+def _read(path: Path, changed: int, size: int) -> tuple[Table, str]:
+    """Read a file once for all its candidates, and once more when it has changed."""
+    packed = path.read_bytes()
     table, problem = _unpack(packed)
     if table is None or problem:
         raise ExperimentError(
@@ -189,13 +191,12 @@ def _problems(table: Table) -> Iterator[str]:
         yield f"moments are {list(table.moments)}; expected training steps that increase"
     if table.seeds < 1:
         yield f"seeds is {table.seeds}; expected at least 1"
-    names = [task.get("name") for task in table.tasks]
+    names = [str(task.get("name")) for task in table.tasks]
     if len(set(names)) < len(names) or {*names} != {*table.levels}:
         yield f"tasks are {names}, levels those of {[*table.levels]}; expected the same, once each"
     for name, level in table.levels.items():
-        ends: list[Any] = [level.get("chance"), level.get("solved")]
-        good = [isinstance(end, int | float) and isfinite(end) for end in ends]
-        if not all(good) or ends[0] <= ends[1]:
+        chance, solved = level.get("chance"), level.get("solved")
+        if not isinstance(chance, float) or not isinstance(solved, float) or chance <= solved:
             yield f"levels.{name} are {dict(level)}; expected 'chance', and 'solved', which is less"
     if len(table.places) < len(table.cells) or not table.cells:
         yield f"{len(table.cells)} cells have {len(table.places)} ids; expected one each"
@@ -205,10 +206,10 @@ def _problems(table: Table) -> Iterator[str]:
         if len(cell.trainings) != table.seeds or any({*one} != {*names} for one in given):
             yield f"cell {cell.id} lacks seeds or tasks"
         for training in cell.trainings:
-            counts = sorted({len(losses) for losses in training.losses.values()})
-            every = len(table.moments)
-            if counts[-1] > every or (counts == [every]) != (training.status == "ok"):
-                at = f"{' and '.join(map(str, counts))} of {every} moments"
+            counts, every = [*map(len, training.losses.values())], len(table.moments)
+            whole = set(counts) == {every}
+            if len({*counts}) != 1 or counts[0] > every or whole != (training.status == "ok"):
+                at = f"{' and '.join(map(str, sorted({*counts})))} of {every} moments"
                 yield f"cell {cell.id} is {training.status!r} with losses at {at}"
             steps = table.moments[-1] * len(names)
             if training.steps > steps or (training.steps < steps and training.status == "ok"):

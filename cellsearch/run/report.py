@@ -7,6 +7,7 @@ from typing import Any
 
 from cellsearch.experiment import Experiment
 from cellsearch.known import zoo
+from cellsearch.levels import open_share
 from cellsearch.run.finalist import Finalist
 from cellsearch.run.records import Baseline, Candidate
 from cellsearch.statistics import paired_difference
@@ -53,8 +54,7 @@ def uninformative_tasks(
     losses = trained or [one.evaluation.losses for one in baselines]
     found: dict[str, str] = {}
     for task, level in levels.items():
-        span = level["chance"] - level["solved"]
-        opened = [(one[task] - level["solved"]) / span for one in losses if task in one]
+        opened = [open_share(one[task], level) for one in losses if task in one]
         if opened and max(opened) <= _EDGE:
             found[task] = "every baseline solves it"
         elif opened and min(opened) >= 1 - _EDGE:
@@ -190,10 +190,7 @@ def _disagreeing(
 
 def _scores_on(task: str, level: Mapping[str, Any], finalist: Finalist) -> list[float]:
     """Return the score on one task of every training; 1 for one that failed."""
-    span = level["chance"] - level["solved"]
     return [
-        min(1.0, max(0.0, (one.losses[task] - level["solved"]) / span))
-        if one.status == "ok" and task in one.losses
-        else 1.0
+        open_share(one.losses[task], level) if one.status == "ok" and task in one.losses else 1.0
         for one in finalist.evaluations
     ]

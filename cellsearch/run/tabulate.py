@@ -56,7 +56,7 @@ def tabulate(run: Run, name: str) -> Table:
             for key, value in settings.model_dump(mode="json").items()
             if key not in ("timeout", "memory", "steps", "table")
         },
-        moments=(*run.experiment.fidelity.rungs, settings.steps),
+        moments=(*_rungs(run), settings.steps),
         seeds=seeds,
         seconds=round(sum(one.result.seconds for one in run.candidates), 1),
         machines=run.sessions,
@@ -64,6 +64,12 @@ def tabulate(run: Run, name: str) -> Table:
             _cell([found[seed] for seed in range(seeds)], tasks, run) for found in by_cell.values()
         ),
     )
+
+
+def _rungs(run: Run) -> list[int]:
+    """Return the rungs before the end; one at the end says nothing else than the end."""
+    end = run.experiment.evaluation.steps
+    return [rung for rung in run.experiment.fidelity.rungs if rung < end]
 
 
 def _cell(found: list[Candidate], tasks: list[Task], run: Run) -> TableCell:
@@ -87,15 +93,15 @@ def _cell(found: list[Candidate], tasks: list[Task], run: Run) -> TableCell:
         hidden_size=first.result.hidden_size,
         parameters=first.result.parameters,
         operations=operations,
-        trainings=tuple(_training(one, tasks) for one in found),
+        trainings=tuple(_training(one, tasks, len(_rungs(run))) for one in found),
     )
 
 
-def _training(one: Candidate, tasks: list[Task]) -> Training:
+def _training(one: Candidate, tasks: list[Task], rungs: int) -> Training:
     result = one.result
     losses = {
         task.name: [
-            *result.rung_losses.get(task.name, ()),
+            *result.rung_losses.get(task.name, ())[:rungs],
             *([result.losses[task.name]] if result.status == "ok" else []),
         ]
         for task in tasks

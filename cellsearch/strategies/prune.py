@@ -10,29 +10,23 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from itertools import islice
-from math import ceil, exp, isfinite, nan
+from math import ceil, isfinite, nan
 from typing import NoReturn
 
-from cellsearch.cell import Cell
 from cellsearch.errors import CellError, ExperimentError
 from cellsearch.known import zoo
 from cellsearch.seeds import derive
 from cellsearch.space import Space
 from cellsearch.space.connections import Connections
-from cellsearch.space.enumeration import size
 from cellsearch.space.full import full_cell
 from cellsearch.strategies.base import Evaluation, Proposal, Strategy
+from cellsearch.strategies.remains import Remain, Remains, disturbed, without_least
 from cellsearch.strategies.settings import check_count
 
 BARREN = 20
 """Searches in a row that end in no new cell before the strategy is finished."""
-SPREAD = 0.5
-"""Standard deviation of the logarithm of what saliencies are disturbed by, so that others go."""
-REACH = 8
-"""Connections of which it is tried whether the cell without them is inside the space."""
 MOST_SLOTS = 32
 """A full cell of more is not even counted."""
 WIDE = "gru"
@@ -43,6 +37,7 @@ WIDE = "gru"
 class _Pruning:
     """What is left of a full cell in one line of prunings, and what is known of it."""
 
+    search: _Search
     left: Connections
     replicate: int
     saliency: Mapping[str, float]  # until it is trained, that of what it was pruned from
@@ -56,7 +51,7 @@ class _Search:
     """One way from the full cell to cells: the prunings of its present round, and the ended."""
 
     number: int
-    prunings: list[_Pruning]
+    prunings: list[_Pruning] = field(default_factory=list)
     round: int = 0
     told: int = 0
     measured: bool = False  # whether any super-network could be trained
@@ -71,19 +66,22 @@ class Prune(Strategy):
     saliency are dropped, with what dies with them, and where there is room for more competitors,
     from disturbed saliencies. Once the best are pruned to the target they end in cells of the
     space, each smaller than the one before. These are trained as all cells are: no score of a
-    super-network ranks a cell. Then the next search begins, from other seeds.
+    super-network ranks a cell. Then come as many variations of the best cells of all searches: what
+    the last super-network before such a cell leaves when saliencies are disturbed. The next search
+    begins, from other seeds.
 
     Args:
         space: where the cells come from: of shape "graph", and not of scans.
         seed: of all that is random.
         slots: how many values the full cell computes before its states' updates, each of all that
             comes earlier, and most of its cost. A GRU needs 5 of them, an LSTM 6.
-        competitors: how many prunings compete in a round.
+        competitors: how many prunings compete in a round; with 1, searches compete by their cells.
         drop: the share of connections that goes in a round.
         tolerance: how far a score may be behind the best of its round.
         target: the most operators a cell may have in the end; 0 for what the space allows.
         cells: how many cells a search ends in, at most.
-        replicates: how many trainings each of them is given.
+        variations: how many of the best cells follow, for each of those.
+        replicates: how many trainings the best cell is given, as the score of one may be luck.
         searches: how many go on at the same time, so that no worker waits for the end of a round.
         saliency: "measured", or "random" for a control that drops connections by chance.
     """
@@ -94,11 +92,12 @@ class Prune(Strategy):
         *,
         seed: int,
         slots: int = 5,
-        competitors: int = 2,
-        drop: float = 0.5,
+        competitors: int = 1,
+        drop: float = 0.7,
         tolerance: float = 0.1,
         target: int = 0,
         cells: int = 4,
+        variations: int = 1,
         replicates: int = 2,
         searches: int = 2,
         saliency: str = "measured",
@@ -108,6 +107,7 @@ class Prune(Strategy):
             "competitors": (competitors, 1),
             "target": (target, 0),
             "cells": (cells, 1),
+            "variations": (variations, 0),
             "replicates": (replicates, 1),
             "searches": (searches, 1),
         }
@@ -132,27 +132,30 @@ class Prune(Strategy):
         self._rng = random.Random(derive("prune", seed))
         self._full = _affordable(space, slots)
         self._slots, self._competitors, self._drop = slots, competitors, drop
-        self._tolerance, self._target = tolerance, min(target or space.nodes, space.nodes)
-        self._cells, self._replicates, self._searches = cells, replicates, searches
+        self._tolerance, self._searches = tolerance, searches
+        self._cells, self._variations, self._replicates = cells, variations, replicates
         self._measured = saliency == "measured"
-        self._waiting: deque[tuple[Proposal, _Search | None, _Pruning | None]] = deque()
-        self._out: deque[tuple[_Search | None, _Pruning | None]] = deque()
-        self._known: set[str] = set()  # ids of the cells proposed
+        self._remains = Remains(space, min(target or space.nodes, space.nodes))
+        self._waiting: deque[tuple[Proposal, _Pruning | Remain]] = deque()
+        self._out: deque[_Pruning | Remain] = deque()
         self._begun = self._running = self._asked = self._barren = 0
+        self._due = 0  # variations
 
     def ask(self) -> Proposal | None:
-        """Return a super-network, or a cell that a search ended in.
+        """Return a super-network, a cell that a search ended in, or more of the best of those.
 
         None while all searches wait for the end of a round, and once many ended in nothing new.
         """
+        if not self._waiting:
+            self._ask_again() or self._vary()
         if not self._waiting and self._running < self._searches and self._barren < BARREN:
             self._begin()
         if not self._waiting:
             return None
-        proposal, search, pruning = self._waiting.popleft()
-        if pruning is not None:
-            pruning.ordinal = self._asked
-        self._out.append((search, pruning))
+        proposal, asked = self._waiting.popleft()
+        if asked.ordinal < 0:
+            asked.ordinal = self._asked
+        self._out.append(asked)
         self._asked += 1
         return proposal
 
@@ -161,9 +164,20 @@ class Prune(Strategy):
 
         Raises ExperimentError if the full cell is refused, as when it is over a limit.
         """
-        search, pruning = self._out.popleft()
-        if search is None or pruning is None:
-            return  # a cell, and what is pruned does not depend on how good it is
+        asked = self._out.popleft()
+        if isinstance(asked, Remain):
+            self._take_in(asked, proposal, evaluation)
+        else:
+            self._measure(asked, evaluation)
+
+    def _take_in(self, remain: Remain, proposal: Proposal, evaluation: Evaluation) -> None:
+        if proposal.replicate and evaluation.outcome == "rejected":
+            self._replicates = 1
+        elif evaluation.status != "duplicate" or not remain.results:  # or it says nothing new
+            remain.take_in(evaluation)
+
+    def _measure(self, pruning: _Pruning, evaluation: Evaluation) -> None:
+        search = pruning.search
         if evaluation.outcome == "rejected" and pruning.ordinal == 0:  # it is the largest
             _refuse(
                 f"a super-network of {len(pruning.left)} connections, from {self._slots} slots,"
@@ -181,12 +195,45 @@ class Prune(Strategy):
         if search.told == len(search.prunings):
             self._end_round(search)
 
+    def _ask_again(self) -> bool:
+        """Propose the best cell once more, unless it was evaluated often enough; say whether."""
+        best = next(iter(self._remains.best()), None)
+        if best is None or best.rank[0] > 0 or best.asked > len(best.results):
+            return False
+        if best.asked >= self._replicates:
+            return False
+        self._propose_cell(best, "as it may have been lucky")
+        return True
+
+    def _vary(self) -> bool:
+        """Propose a variation of one of the best cells if one is due; say whether."""
+        if not self._due or not self._remains.best():
+            return False
+        self._due -= 1
+        found = self._remains.variation(self._rng)
+        if found is not None:
+            self._propose_cell(found, "from disturbed saliencies of a good cell")
+        return found is not None
+
+    def _propose_cell(self, remain: Remain, note: str) -> None:
+        came_from = remain.ordinal if remain.asked else remain.parent
+        proposal = Proposal(
+            cell=remain.cell,
+            replicate=remain.asked,
+            parents=() if came_from is None else (came_from,),
+            note=note,
+        )
+        remain.asked += 1
+        self._waiting.append((proposal, remain))
+
     def _begin(self) -> None:
         first, chance = self._begun * self._competitors, self._chance(self._full)
-        prunings = [
-            _Pruning(self._full, first + place, chance) for place in range(self._competitors)
+        search = _Search(self._begun)
+        search.prunings = [
+            _Pruning(search, self._full, first + place, chance)
+            for place in range(self._competitors)
         ]
-        self._propose(_Search(self._begun, prunings))
+        self._propose(search)
         self._begun += 1
         self._running += 1
 
@@ -205,7 +252,7 @@ class Prune(Strategy):
                 note=f"search {search.number}, round {search.round}: {left} of {every} connections",
                 width_of=zoo[WIDE],
             )
-            self._waiting.append((proposal, search, pruning))
+            self._waiting.append((proposal, pruning))
 
     def _end_round(self, search: _Search) -> None:
         """Prune those that are not given up; those that reach the target have ended."""
@@ -215,9 +262,9 @@ class Prune(Strategy):
             parent = parents[place % len(parents)]
             saliency = dict(parent.saliency)
             if place >= len(parents):
-                saliency = {k: v * exp(self._rng.gauss(0, SPREAD)) for k, v in saliency.items()}
+                saliency = disturbed(saliency, self._rng)
             left = self._pruned(parent.left, saliency)
-            child = _Pruning(left, former.replicate, saliency, parent.ordinal)
+            child = _Pruning(search, left, former.replicate, saliency, parent.ordinal)
             stuck = len(left) == len(parent.left)
             chosen = left.chosen(saliency)
             ended = stuck or (chosen is not None and self._is_end(left, chosen))
@@ -239,85 +286,32 @@ class Prune(Strategy):
         """Return what is left when the share to be dropped is gone, or nothing more can go."""
         most = min(len(left) - 1, int(len(left) * (1 - self._drop)))
         while len(left) > most:
-            less = _less(left, saliency)
+            less = without_least(left, saliency)
             if less is None:
                 break
             left = less
         return left
 
     def _finish(self, search: _Search) -> None:
-        """Propose the cells that the prunings end in, each from several seeds."""
-        cells: list[tuple[Cell, int | None]] = []
+        """Propose the cells that the prunings end in."""
+        cells: list[Remain] = []
         for place, pruning in enumerate(search.ended):
             share = ceil((self._cells - len(cells)) / (len(search.ended) - place))
-            cells += [(cell, pruning.parent) for cell in self._path(pruning, share)]
+            cells += self._remains.on_the_way(
+                pruning.left, pruning.saliency, share, parent=pruning.parent
+            )
         note = f"what search {search.number} left"
         if not search.measured:
             note += ", by chance, as no super-network could be trained"
-        for replicate in range(self._replicates):
-            for cell, parent in cells:
-                proposal = Proposal(
-                    cell=cell,
-                    replicate=replicate,
-                    parents=() if parent is None else (parent,),
-                    note=note,
-                )
-                self._waiting.append((proposal, None, None))
+        for cell in cells:
+            self._propose_cell(cell, note)
+        self._due += self._variations * len(cells)
         self._running -= 1
         self._barren = 0 if cells else self._barren + 1
 
-    def _path(self, pruning: _Pruning, count: int) -> list[Cell]:
-        """Return the largest new cells on the way from what is chosen of a pruning to nothing.
-
-        Where dropping one of the least useful connections leads into the space, that one goes, else
-        the least useful.
-        """
-        found: list[Cell] = []
-        left = pruning.left.chosen(pruning.saliency)
-        while left is not None and len(found) < count:
-            cell = self._inside(left)
-            if cell is None and self._fits(left):
-                for less in islice(_each_less(left, pruning.saliency), REACH):
-                    cell = self._inside(less)
-                    if cell is not None:
-                        left = less
-                        break
-            if cell is not None and cell.id not in self._known:
-                self._known.add(cell.id)
-                found.append(cell)
-            left = _less(left, pruning.saliency)
-        return found
-
-    def _inside(self, left: Connections) -> Cell | None:
-        """Return the cell without gates, or None if it is too large or outside the space."""
-        good = self._fits(left) and self._space.contains(left.cell) is None
-        return left.cell if good else None
-
     def _is_end(self, left: Connections, chosen: Connections) -> bool:
         """Return whether choosing leads to the target, and takes no more than a round does."""
-        return len(chosen) >= len(left) * (1 - self._drop) and self._fits(chosen)
-
-    def _fits(self, left: Connections) -> bool:
-        """Return whether the cell without gates has no more operators than the target."""
-        if left.least_operators > self._target:
-            return False
-        try:
-            return size(left.cell) <= self._target
-        except CellError:  # sums within sums, joined, may have too many terms
-            return False
-
-
-def _each_less(left: Connections, saliency: Mapping[str, float]) -> Iterator[Connections]:
-    """Yield what is left without each one connection that can go, the least useful first."""
-    for gate in sorted(left.gates, key=saliency.__getitem__):
-        less = left.without([gate])
-        if less is not None:
-            yield less
-
-
-def _less(left: Connections, saliency: Mapping[str, float]) -> Connections | None:
-    """Return what is left without the least useful connection that can go, None if none can."""
-    return next(_each_less(left, saliency), None)
+        return len(chosen) >= len(left) * (1 - self._drop) and self._remains.fits(chosen)
 
 
 def _affordable(space: Space, slots: int) -> Connections:

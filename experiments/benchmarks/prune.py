@@ -56,11 +56,11 @@ CONTROLS = ("left by chance", "drawn")
 
 
 def kept(run: Run) -> list[Cell]:
-    """Return the first cells that a run of prune ended in."""
+    """Return the first cells that searches ended in, each by saliency alone: no variations."""
     found = {
         one.cell_id: one.cell
         for one in run.candidates
-        if not one.is_super_network and one.result.status != "duplicate"
+        if one.note.startswith("what search") and one.result.status != "duplicate"
     }
     return list(found.values())[:CELLS]
 
@@ -71,6 +71,7 @@ def left_by_chance(seed: int) -> list[Cell]:
         load_space("gated"),
         seed=derive("left by chance", seed),
         saliency="random",
+        variations=0,
         replicates=1,
     )
     pool: dict[str, Cell] = {}

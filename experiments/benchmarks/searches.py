@@ -34,6 +34,7 @@ import timing
 from recording import recorded, strategy_settings
 
 import cellsearch as cs
+from cellsearch.levels import open_share
 from cellsearch.run import machine
 from cellsearch.run.finalist import Finalist
 from cellsearch.run.finals import choose
@@ -173,10 +174,8 @@ def figures(run: Run) -> dict[str, Any]:
 
 def _on_task(one: Finalist, level: Mapping[str, Any], task: str) -> float:
     """Return a finalist's mean score on one task: 0 is solved, 1 is chance or a failure."""
-    span = level["chance"] - level["solved"]
     return statistics.fmean(
-        min(1.0, max(0.0, (e.losses[task] - level["solved"]) / span)) if e.status == "ok" else 1.0
-        for e in one.evaluations
+        open_share(e.losses[task], level) if e.status == "ok" else 1.0 for e in one.evaluations
     )
 
 
