@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from cellsearch import strategies
     from cellsearch.cell import Cell
-    from cellsearch.errors import CellError, CellSearchError
+    from cellsearch.errors import CellError, CellSearchError, ExperimentError
     from cellsearch.known import zoo
     from cellsearch.layers import Recurrent, RecurrentCell
     from cellsearch.run import Run, open_run, search
@@ -26,6 +26,7 @@ _HOMES = {
     "CellError": "cellsearch.errors",
     "CellSearchError": "cellsearch.errors",
     "Evaluation": "cellsearch.strategies.base",
+    "ExperimentError": "cellsearch.errors",
     "Proposal": "cellsearch.strategies.base",
     "Recurrent": "cellsearch.layers",
     "RecurrentCell": "cellsearch.layers",
@@ -45,6 +46,7 @@ __all__ = [
     "CellError",
     "CellSearchError",
     "Evaluation",
+    "ExperimentError",
     "Proposal",
     "Recurrent",
     "RecurrentCell",

@@ -246,7 +246,8 @@ def _look_up(table: Table, job: Mapping[str, Any]) -> Evaluation:
     if job["width_of"] or job["measure"]:
         return _rejected("a table holds cells as they are; nothing can be measured in it")
     if replicate >= len(given):
-        return _rejected(f"the table has {len(given)} seeds for this; asked for one more")
+        there = f"{len(given)} seed{'' if len(given) == 1 else 's'}"
+        return _rejected(f"the table has {there} for this; asked for one more")
     found = table.places.get(Cell.parse(job["cell"]).id)
     if found is None:
         return _rejected(f"the table {table.name} does not have this cell")

@@ -189,6 +189,14 @@ def test_what_is_no_table_is_refused_in_one_line(tmp_path: Path) -> None:
         assert str(path) in str(error.value)
 
 
+def test_a_table_that_was_made_anew_is_read_anew(file: Path) -> None:
+    before, digest = read_table(file)
+    table(name="another").write(file)
+    after, other = read_table(file)
+    assert (before.name, after.name) == ("tiny", "another")
+    assert digest != other
+
+
 def without(value: dict[str, Any], key: str) -> dict[str, Any]:
     return {name: kept for name, kept in value.items() if name != key}
 
@@ -206,6 +214,10 @@ def last_cell(**changes: Any) -> list[dict[str, Any]]:
 
 
 SHORT = [training((1.0, 0.5), (1.0, 0.5), steps=33)] * 3
+UNEVEN = [
+    {"status": "diverged", "steps": 33, "losses": {"copy": [1.0, 0.9], "digits": [0.5]}},
+    *[training(status="diverged", steps=4)] * 2,
+]
 NAN = [{**training((1.0, 0.5), (float("nan"), 0.5))}] * 3
 
 
@@ -216,15 +228,19 @@ NAN = [{**training((1.0, 0.5), (float("nan"), 0.5))}] * 3
         ({"moments": [40, 10]}, "moments are"),
         ({"seeds": 0}, "seeds is 0"),
         ({"tasks": [{"length": 3}]}, "tasks are"),
+        ({"tasks": [{"name": ["copy"]}, {"name": "digits"}]}, "tasks are"),
+        ({"tasks": [], "levels": {}}, "tasks: "),
         ({"levels": without(LEVELS, "copy")}, "tasks are .* levels those of"),
         ({"levels": {**LEVELS, "copy": {"solved": 0.0}}}, "levels.copy"),
         ({"levels": {**LEVELS, "copy": {"chance": 1.0, "solved": 1.0}}}, "levels.copy"),
+        ({"levels": {**LEVELS, "copy": {"chance": 10**400, "solved": 1.0}}}, "levels.copy.chance"),
         ({"levels": {**LEVELS, "copy": {"chance": 1.0, "solved": 2.0}}}, "which is less"),
         ({"evaluation": {"parameters": "many"}}, "parameters"),
         ({"cells": first_cell(trainings=[training((1.0, 0.5), (-1.0, 0.5))] * 3)}, "or equal to 0"),
         ({"cells": []}, "0 cells"),
         ({"cells": first_cell() * 2}, "6 cells have 3 ids"),
         ({"cells": first_cell(trainings=NAN)}, "finite"),
+        ({"cells": first_cell(trainings=UNEVEN)}, "'diverged' with losses at 1 and 2 of 2 moments"),
         ({"cells": first_cell(trainings=[training((1.0, 0.5))] * 3)}, "'ok' with losses at"),
         ({"cells": first_cell(parameters={"copy": 8})}, "lacks seeds or tasks"),
         ({"cells": first_cell(hidden_size={"copy": 0, "digits": 6})}, "greater than 0"),

@@ -6,13 +6,18 @@ import argparse
 import json
 import math
 import sys
+from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cellsearch.commands.options import add_task, positive, read_task
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from cellsearch.run import Run
     from cellsearch.settings import EvaluationTable
+    from cellsearch.target import Target
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,9 +41,8 @@ def run(options: argparse.Namespace) -> None:
     from cellsearch.commands.show import show_comparison
     from cellsearch.compare import compare
     from cellsearch.run import record_reading
-    from cellsearch.target import resolve
 
-    targets = [resolve(text) for text in options.cells]
+    targets = _told_apart(options.cells)
     task = read_task(options.task)
     watched = sys.stderr.isatty()
     source = next((target.run for target in targets if target.run is not None), None)
@@ -60,6 +64,31 @@ def run(options: argparse.Namespace) -> None:
             scores = next(one.scores for one in found if one.cell == target.cell)
             reading = {"by": "compare", "cell_id": target.cell.id, "task": task.describe()}
             record_reading(target.run.folder, {**reading, "scores": list(scores)})
+
+
+def _told_apart(texts: Sequence[str]) -> list[Target]:
+    """Return what is to be trained, each under a name of its own.
+
+    Those of several runs are called by run and candidate; where that is not enough, as they were
+    typed. Raises CellSearchError if one was typed twice.
+    """
+    from cellsearch.errors import CellSearchError
+    from cellsearch.target import resolve
+
+    for text, count in Counter(texts).items():
+        if count > 1:
+            raise CellSearchError(f"{text} is named {count} times; expected different cells")
+    targets = [resolve(text) for text in texts]
+    if len({one.run.folder for one in targets if one.run is not None}) > 1:
+        targets = [
+            replace(one, name=f"{one.run.folder.name}:{one.name}") if one.run is not None else one
+            for one in targets
+        ]
+    names = Counter(one.name for one in targets)
+    return [
+        replace(one, name=text) if names[one.name] > 1 else one
+        for text, one in zip(texts, targets, strict=True)
+    ]
 
 
 def _evaluation(options: argparse.Namespace, run: Run | None) -> EvaluationTable:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from pathlib import Path
@@ -95,8 +96,10 @@ def show_forecast(experiment: Experiment, workers: int | None, run: Path | None 
         table.add_row(name, *row)
     out.print(table)
     count = cpu_count() if workers is None else max(1, workers)
-    if not setup.baselines or budget.candidates is None:
-        out.print("No estimate: it needs baselines to time and a number of candidates.")
+    if not setup.baselines or (budget.candidates is None and budget.total_steps is None):
+        out.print(
+            "No estimate: it needs baselines to time, and a number of candidates or training steps."
+        )
         return
     baselines = len(setup.baselines)
     searched, rest = _steps(experiment, baselines)
@@ -105,7 +108,8 @@ def show_forecast(experiment: Experiment, workers: int | None, run: Path | None 
     # of a search with super-networks, about half are theirs.
     usual = max(time for name, time in seconds.items() if name != _SUPER)
     each = (usual + seconds[_SUPER]) / 2 if _SUPER in seconds else usual
-    minutes = max(1, round((searched * each + rest * usual) / count / 60))
+    most = math.inf if budget.hours is None else budget.hours * 3600
+    minutes = max(1, round((min(searched * each / count, most) + rest * usual / count) / 60))
     out.print(
         f"{whole}{searched + rest:,} training steps on every task with {count} "
         f"worker{'s' if count != 1 else ''}: "
@@ -168,8 +172,10 @@ def _steps(experiment: Experiment, baselines: int) -> tuple[int, int]:
         share *= experiment.fidelity.keep if rungs else 1.0
         expected += share * (rung - reached)
         reached = rung
-    candidates = experiment.budget.candidates or 0
-    free = min(candidates, experiment.run.lag)  # nothing is known yet to stop these by
-    searched = free * whole + (candidates - free) * expected
+    budget = experiment.budget
+    most = math.inf if budget.total_steps is None else budget.total_steps / len(experiment.task)
+    if budget.candidates is not None:
+        free = min(budget.candidates, experiment.run.lag)  # nothing is known yet to stop these by
+        most = min(most, free * whole + (budget.candidates - free) * expected)
     finals = (experiment.final.candidates + 1 + baselines) * experiment.final.replicates * end
-    return int(searched), int(baselines * whole + finals)
+    return int(most), int(baselines * whole + finals)

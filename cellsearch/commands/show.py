@@ -35,6 +35,7 @@ def console() -> Console:
 def show_run(run: Run, candidates: bool = False) -> None:
     """Print the leaderboard, the best cell as text, and one honest sentence about it."""
     from cellsearch.inspection.leaderboard import candidate_table, leaderboard, status_line
+    from cellsearch.inspection.standings import one_line
 
     data = run.to_json()
     out = console()
@@ -44,6 +45,9 @@ def show_run(run: Run, candidates: bool = False) -> None:
     out.print(leaderboard(data))
     if not candidates:
         out.print(status_line(data))
+    if rejected := [one for one in run.candidates if one.result.outcome == "rejected"]:
+        first = rejected[0]
+        out.print(one_line(f"rejected, such as #{first.index}: {first.result.message}"))
     for steps, correlation in run.rank_correlation().items():
         if correlation is not None:
             out.print(
@@ -51,7 +55,8 @@ def show_run(run: Run, candidates: bool = False) -> None:
                 "candidates that finished)"
             )
     for task, reason in run.uninformative_tasks().items():
-        out.print(f"task {task} cannot tell cells apart: {reason}")
+        can = "cannot" if run.finalists else "may not"
+        out.print(f"task {task} {can} tell cells apart: {reason}")
     if run.message:
         out.print(run.message)
     if run.readings:

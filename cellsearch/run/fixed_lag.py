@@ -29,7 +29,7 @@ class Await:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """The search is over; `message` says why if it was not the budget."""
+    """The search is over; `message` says why if it was not the number of candidates."""
 
     message: str = ""
 
@@ -97,8 +97,14 @@ class FixedLag:
                     return Await(self._told)
                 self._tell(results[self._told])
             self._count(results, horizon)
-            if self._over(index):
+            if self._candidates is not None and self._evaluated >= self._candidates:
                 return End()
+            if self._total_steps is not None and self._spent >= self._total_steps:
+                return End(
+                    f"the search ended as its {self._total_steps:,} training steps are spent"
+                )
+            if self._out_of_time(index):
+                return End("the search ended as its time was up")
             if self._duplicates >= MAX_DUPLICATES:
                 return End(
                     f"the strategy proposed nothing new {MAX_DUPLICATES} times in a row, only "
@@ -123,13 +129,6 @@ class FixedLag:
     def _source(self, index: int) -> _Source:
         drawn = floor((index + 1) * self._share) > floor(index * self._share)
         return self._control if drawn and not self._control_done else self._strategy
-
-    def _over(self, index: int) -> bool:
-        if self._candidates is not None and self._evaluated >= self._candidates:
-            return True
-        if self._total_steps is not None and self._spent >= self._total_steps:
-            return True
-        return self._out_of_time(index)
 
     def _tell(self, evaluation: Evaluation) -> None:
         candidate = self.asked[self._told]

@@ -86,6 +86,10 @@ def search(
         workers = machine.cpu_count()
     if workers is not None and workers < 0:
         raise ExperimentError(f"workers is {workers}; expected 0 (no Ray) or more")
+    if workers == 0 and address is not None:
+        raise ExperimentError(
+            f"address is {address!r} and workers is 0, which is no Ray; leave one of them out"
+        )
     tabled = experiment.evaluation.table is not None
     if tabled:
         workers = 0
@@ -246,7 +250,8 @@ def _is_finished(setup: Setup, folder: Path, meta: Mapping[str, Any]) -> bool:
         again = f"--set {key}={before} or " if key == "evaluation.backend" else ""
         raise RunError(
             f"{folder}: is a run of another experiment: {key} is {before} there and {now} "
-            f"here; only workers, address, budget, timeout and memory may change; "
+            f"here; only workers, address, budget.{', budget.'.join(BUDGET)}, timeout and memory "
+            f"may change; "
             f"{again}{ELSEWHERE}"
         )
     budget = setup.experiment.budget.model_dump(mode="json")

@@ -49,16 +49,20 @@ def uninformative_tasks(
     baselines: Sequence[Baseline],
     finalists: Sequence[Finalist],
 ) -> dict[str, str]:
-    """Return the tasks that every baseline solves, or on which none leaves chance."""
-    trained: list[Mapping[str, float]] = [one.losses for one in finalists if one.index is None]
+    """Return the tasks that all solve, or on which none leaves chance, and which of the two.
+
+    All are the finalists, found ones and baselines, or, while there are none, the baselines.
+    """
+    who = "finalist" if finalists else "baseline"
+    trained: list[Mapping[str, float]] = [one.losses for one in finalists]
     losses = trained or [one.evaluation.losses for one in baselines]
     found: dict[str, str] = {}
     for task, level in levels.items():
         opened = [open_share(one[task], level) for one in losses if task in one]
         if opened and max(opened) <= _EDGE:
-            found[task] = "every baseline solves it"
+            found[task] = f"every {who} solves it"
         elif opened and min(opened) >= 1 - _EDGE:
-            found[task] = "no baseline leaves chance"
+            found[task] = f"no {who} leaves chance"
     return found
 
 

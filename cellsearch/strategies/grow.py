@@ -8,6 +8,7 @@ neural network generates or ranks.
 
 from __future__ import annotations
 
+import heapq
 import math
 import random
 from collections.abc import Sequence
@@ -43,14 +44,15 @@ class Branch:
     parent: Branch | None = None
     ordinal: int = -1
     results: list[Evaluation] = field(default_factory=list)
+    rank: tuple[int, float] = (FAILED, 0.0)  # that all of them together give it
     asked: int = 1  # evaluations that were asked for
     idle: int = 0  # growths in a row that gained nothing
     barren: bool = False  # nothing new grows from it
 
-    @property
-    def rank(self) -> tuple[int, float]:
-        """The rank that all its evaluations together give it."""
-        return joint_rank(self.results)
+    def take_in(self, evaluation: Evaluation) -> None:
+        """Add a result."""
+        self.results.append(evaluation)
+        self.rank = joint_rank(self.results)
 
     @property
     def living(self) -> bool:
@@ -76,9 +78,8 @@ class Grow(Strategy):
     places, a state, or a value that is there already; what is open is closed, for scoring, by a
     linear of x and h_prev. All growths of a cell are far more than can be trained, so some are
     drawn at random: the `beam` best cells so far take turns. A cell grows no more once `width`
-    growths in a row have gained no more than the noise, which is measured by training leaders
-    anew. When all have stopped, growing begins again at the open place, with growths that were not
-    tried before.
+    growths in a row have gained no more than the noise, and the next best takes its place. The
+    noise is measured by training leaders anew: somewhat too large, as what leads was often lucky.
 
     Args:
         space: where the cells come from.
@@ -157,7 +158,7 @@ class Grow(Strategy):
         if proposal.replicate:
             self._take_again(branch, evaluation)
             return
-        branch.results.append(evaluation)
+        branch.take_in(evaluation)
         if branch.parent is not None:
             gained = branch.gain() > self._noise()
             branch.parent.idle = 0 if gained else branch.parent.idle + 1
@@ -169,13 +170,10 @@ class Grow(Strategy):
     def _choose(self) -> None:
         living = [branch for branch in self._branches.values() if branch.living]
         growing = [branch for branch in living if branch.idle < self._width or not self._stop]
-        if not growing:
-            for branch in living:
-                branch.idle = 0
-            growing = [self._root]
-        self._members = self._best(growing)
+        self._members = self._best(growing or living or [self._root])
         leader = min(living, key=lambda branch: branch.rank, default=None)
-        if leader is not None and self._replicates > 0 and leader.asked == 1:
+        doubtful = leader is not None and leader.asked == 1 and leader not in self._doubted
+        if leader is not None and doubtful and self._replicates > 0:
             self._replicates -= 1
             self._doubted.append(leader)
 
@@ -184,9 +182,8 @@ class Grow(Strategy):
         able = [one for one in branches if one.living or (one is self._root and not one.barren)]
         if self._order == "random":
             self._rng.shuffle(able)
-        else:
-            able.sort(key=lambda branch: branch.rank)
-        return able[: self._beam]
+            return able[: self._beam]
+        return heapq.nsmallest(self._beam, able, key=lambda branch: branch.rank)
 
     def _grow(self, member: Branch) -> Proposal | None:
         """Return a growth of a cell that is new; if there seems to be none, the cell is barren."""
@@ -240,7 +237,7 @@ class Grow(Strategy):
             self._replicates = 0
             return
         first = branch.results[0].rank_key
-        branch.results.append(evaluation)
+        branch.take_in(evaluation)
         if not first[0] and not evaluation.rank_key[0]:
             self._squares.append((first[1] - evaluation.rank_key[1]) ** 2 / 2)
 

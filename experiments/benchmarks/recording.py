@@ -24,7 +24,9 @@ def recorded(path: Path, section: str, made: Mapping[str, Any]) -> dict[str, Any
     """Return what a file of results holds already, if it was measured in the same way."""
     if not path.exists():
         return {}
-    found: dict[str, Any] = json.loads(path.read_text())[section]
+    found: dict[str, Any] = json.loads(path.read_text()).get(section, {})
+    if not found:
+        sys.exit(f"{path} holds no results of {section}; choose another --out")
     if found["settings"] != made:
         sys.exit(f"{path} was recorded with other settings; move it away, or choose another --out")
     return found

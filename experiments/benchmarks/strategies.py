@@ -54,6 +54,8 @@ DRAWN = range(10, MARKS[-1] + 1, 5)
 STYLES = ("-", "--", ":", "-.")
 KNOWN = ("gru", "gru_reset_before")
 """Cells whose scores are drawn as lines."""
+FEWEST = 6
+"""Seeds of which the least and the most bound the median with a confidence of 95 %."""
 LAG = 16
 RUNGS, KEEP = (54, 162), 0.32
 
@@ -306,6 +308,8 @@ def main() -> None:
     parser.add_argument("--only", action="append", choices=CONTENDERS, help="measured anew")
     parser.add_argument("--out", type=Path, default=HERE.with_suffix(".json"))
     asked = parser.parse_args()
+    if asked.seeds < FEWEST:
+        parser.error(f"--seeds is {asked.seeds}; expected {FEWEST} or more")
     made = {
         "table": read_table(find_table(TABLE))[1],
         "seeds": [asked.first, asked.seeds],

@@ -14,8 +14,20 @@ def test_dry_run_says_what_would_be_done_and_writes_nothing(say: Say, tmp_path: 
     assert files(tmp_path) == before
 
 
+def test_dry_run_knows_every_limit(say: Say) -> None:
+    def steps(*limits: str) -> int:
+        given = [word for limit in limits for word in ("--set", f"budget.{limit}")]
+        out = " ".join(say("search", "small.toml", *given, "--dry-run")[1].split())
+        return int(out.split(" training steps on every task")[0].split()[-1].replace(",", ""))
+
+    others = steps("candidates=1000") - steps("candidates=1000", "total_steps=500") + 500
+    assert others > 500  # what the candidates would take, without baselines and finals
+    assert steps("candidates=3", "total_steps=1000000") == steps()
+
+
 def test_super_networks_are_timed_and_told_where_nothing_is_left_of_them(say: Say) -> None:
     pruned = ["search", "small.toml", "--set", "strategy.name=prune", "--set", "strategy.slots=2"]
+    pruned += ["--set", "strategy.drop=0.3"]
     code, out, _ = say(*pruned, "--dry-run")
     assert code == 0 and "super-network" in out
     code, out, _ = say(*pruned, "--workers", "0")

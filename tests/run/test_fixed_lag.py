@@ -209,7 +209,8 @@ def test_thresholds_are_quantiles_of_the_results_up_to_i_minus_lag() -> None:
 
 def test_total_steps_count_the_results_up_to_i_minus_lag() -> None:
     lag = FixedLag(Listed([str(i) for i in range(99)]), Listed([]), share=0, lag=3, total_steps=500)
-    assert drive(lag, lambda index: ok(0.5, steps=100)) == ""
+    message = drive(lag, lambda index: ok(0.5, steps=100))
+    assert message == "the search ended as its 500 training steps are spent"
     # Proposal 7 comes after results 0..4, which are 500 steps.
     assert len(lag.asked) == 7
 

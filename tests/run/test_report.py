@@ -276,6 +276,9 @@ def test_the_finals_count_where_there_are_some() -> None:
         name="gru", text="", cell_id="", evaluation=Evaluation(status="ok", losses={"a": 1.0})
     )
     assert uninformative_tasks(LEVELS, [solved], [finalist("gru", 0.5)]) == {}
+    easy, hard = replace(finalist("gru", 0.0), losses={"a": 1.0}), finalist("#1", 0.5)
+    assert uninformative_tasks(LEVELS, [solved], [easy]) == {"a": "every finalist solves it"}
+    assert uninformative_tasks(LEVELS, [solved], [easy, hard]) == {}
 
 
 def test_numbers_that_are_not_finite_are_left_out() -> None:

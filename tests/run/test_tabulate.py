@@ -11,7 +11,7 @@ import pytest
 import cellsearch as cs
 from cellsearch.errors import RunError
 from cellsearch.run.tabulate import tabulate
-from cellsearch.table import evaluate
+from cellsearch.table import evaluate, read_table
 
 SPACE = """
 shape = "gated_update"
@@ -71,6 +71,15 @@ def test_the_table_gives_what_the_run_gave(tmp_path: Path) -> None:
         assert found["rung_scores"] == pytest.approx(one.result.rung_scores, rel=1e-4)
         for key in ("status", "steps", "operations", "hidden_size", "parameters"):
             assert found[key] == getattr(one.result, key)
+
+
+def test_a_rung_at_the_end_is_the_end(tmp_path: Path) -> None:
+    run = run_all(tmp_path, fidelity={"rungs": [1, 4], "keep": 1.0})
+    table = tabulate(run, "tiny")
+    assert table.moments == (1, 4)
+    path = tmp_path / "tiny.json.gz"
+    table.write(path)
+    assert read_table(path)[0] == table
 
 
 def test_what_gives_no_table_is_refused(tmp_path: Path) -> None:

@@ -104,15 +104,24 @@ def test_the_best_grow_on() -> None:
         strategy.tell(proposal, ok(score))
 
 
-def test_growth_that_gains_nothing_stops_and_begins_again() -> None:
+def test_a_cell_that_gains_nothing_stops_and_the_next_best_takes_its_place() -> None:
     space = load_space("minimal")
-    for stop, again in ((True, True), (False, False)):
+    for stop, later in ((True, [0, 0, 0, 4, 4, 4]), (False, [1] * 6)):
         strategy = Grow(space, seed=0, beam=1, width=3, replicates=0, stop=stop)
-        scores = iter([0.5, 0.4, *[0.45] * 20])
+        scores = iter([0.42, 0.4, 0.5, 0.5, 0.45, *[0.5] * 20])
         asked = play(strategy, 20, lambda _, scores=scores: ok(next(scores)))
-        parents = [one.parents[0] for one in asked[2:]]
-        assert parents[:3] == [1, 1, 1]
-        assert (parents[3] != 1) is again
+        assert [one.parents[0] for one in asked[2:11]] == [1, 1, 1, *later]
+
+
+def test_a_leader_is_doubted_once_however_late_it_is_trained_anew() -> None:
+    strategy = Grow(load_space("minimal"), seed=0, beam=1, replicates=4)
+    first = [strategy.ask() for _ in range(4)]
+    for score, proposal in zip((0.5, 0.1, 0.4, 0.4), first, strict=True):
+        assert proposal is not None
+        strategy.tell(proposal, ok(score))
+    after = [strategy.ask() for _ in range(4)]
+    again = [(one.parents, one.replicate) for one in after if one and one.replicate]
+    assert again == [((0,), 1), ((1,), 1)]  # who led when the first was told, and the second
 
 
 @pytest.mark.parametrize(("replicates", "noise", "idle"), [(1, 0.2, 1), (0, 0.0, 0)])
