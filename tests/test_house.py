@@ -92,7 +92,7 @@ def test_strategies_import_neither_torch_nor_ray() -> None:
 
 
 LAYERS = [
-    {"errors", "files", "seeds", "resources", "statistics", "plugins"},
+    {"errors", "files", "levels", "seeds", "resources", "statistics", "plugins"},
     {"operators", "graph", "limits", "canonical"},
     {"notation", "numpy_math", "shapes"},
     {"normal", "numpy_step", "printing", "recipe", "multigraph"},
