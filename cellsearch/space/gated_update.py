@@ -70,7 +70,7 @@ def gated_updates(space: Space) -> tuple[GatedUpdate, ...]:
 
     Gates are sigmoids; f and g are of the activations that do not stay between 0 and 1.
     """
-    functions = ["identity", *(name for name in activations(space) if not is_gate(name))]
+    known = functions(space)
     found = []
     for carried, (reset, sees) in product((False, True), _candidates()):
         for keep, take, by in product((False, True), repeat=3):
@@ -91,7 +91,7 @@ def gated_updates(space: Space) -> tuple[GatedUpdate, ...]:
                         inner=inner,
                         outer=outer,
                     )
-                    for inner, outer in product(functions, functions)
+                    for inner, outer in product(known, known)
                     # of a bare candidate, one activation is enough: it stands within
                     if carried or take or outer == "identity"
                 ]
@@ -110,14 +110,10 @@ def grow(space: Space, size: int, rng: random.Random) -> nx.MultiDiGraph:
     return write(rng.choice(gated_updates(space)))
 
 
-def activations(space: Space) -> tuple[str, ...]:
-    """Return the activations among a space's operators."""
-    return tuple(name for name in space.operators if name in ACTIVATIONS)
-
-
-def is_gate(name: str) -> bool:
-    """Return whether an operator's value lies in 0..1, so that it can be a gate."""
-    return name in OPERATORS and OPERATORS[name].range == (0, 1)
+def functions(space: Space) -> tuple[str, ...]:
+    """Return what f and g may be: identity, and activations that do not stay between 0 and 1."""
+    names = (name for name in space.operators if name in ACTIVATIONS)
+    return "identity", *(name for name in names if OPERATORS[name].range != (0, 1))
 
 
 def _candidates() -> Iterator[tuple[Reset, Seen]]:

@@ -19,8 +19,7 @@ from cellsearch.space.gated_update import (
     GatedUpdate,
     Reset,
     Seen,
-    activations,
-    is_gate,
+    functions,
     read,
     write,
 )
@@ -56,7 +55,7 @@ def _activate(
     update: GatedUpdate, space: Space, rng: random.Random
 ) -> tuple[GatedUpdate, str] | None:
     """Give the candidate or the sum another activation, or none."""
-    names = ["identity", *(name for name in activations(space) if not is_gate(name))]
+    names = functions(space)
     if rng.random() < 0.5:
         new = rng.choice([name for name in names if name != update.inner] or names)
         return replace(update, inner=new), f"{new} for {update.inner} of the candidate"

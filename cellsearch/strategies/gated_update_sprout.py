@@ -12,14 +12,7 @@ from typing import Literal, get_args
 
 from cellsearch.cell import Cell
 from cellsearch.space import Space
-from cellsearch.space.gated_update import (
-    Factor,
-    GatedUpdate,
-    Reset,
-    activations,
-    is_gate,
-    write,
-)
+from cellsearch.space.gated_update import Factor, GatedUpdate, Reset, functions, write
 
 Place = Literal["keep", "take"]
 """Where a gate may be."""
@@ -67,9 +60,7 @@ class GatedUpdateSprout:
         yield self._settled()
 
     def _activated(self, space: Space) -> Growths:
-        for name in activations(space):
-            if is_gate(name):
-                continue
+        for name in functions(space)[1:]:
             if self.update.inner == "identity":
                 yield replace(self.update, inner=name), f"{name} of the candidate"
             if self.update.outer == "identity" and (self.update.carried or self.update.take):
