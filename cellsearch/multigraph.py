@@ -143,7 +143,7 @@ class _Reader:
             if key not in _KEYS:
                 hint = nearest(key, _KEYS) if isinstance(key, str) else ""
                 if key in _attributes_of(op):
-                    hint = f", an attribute of {op} that belongs into its attributes"
+                    hint = f", an attribute of {op} that belongs in its attributes"
                 raise self._wrong(
                     place, f"unknown key {shown(key)}{hint}; expected {', '.join(_KEYS)}"
                 )

@@ -80,7 +80,7 @@ class Prune(Strategy):
         tolerance: how far a score may be behind the best of its round.
         target: the most operators a cell may have in the end; 0 for what the space allows.
         cells: how many cells a search ends in, at most.
-        variations: how many of the best cells follow, for each of those.
+        variations: how many variations of good cells follow, for each of those.
         replicates: how many trainings the best cell is given, as the score of one may be luck.
         searches: how many go on at the same time, so that no worker waits for the end of a round.
         saliency: "measured", or "random" for a control that drops connections by chance.
@@ -146,8 +146,8 @@ class Prune(Strategy):
 
         None while all searches wait for the end of a round, and once many ended in nothing new.
         """
-        if not self._waiting:
-            self._ask_again() or self._vary()
+        if not self._waiting and not self._ask_again():
+            self._vary()
         if not self._waiting and self._running < self._searches and self._barren < BARREN:
             self._begin()
         if not self._waiting:
@@ -205,15 +205,13 @@ class Prune(Strategy):
         self._propose_cell(best, "as it may have been lucky")
         return True
 
-    def _vary(self) -> bool:
-        """Propose a variation of one of the best cells if one is due; say whether."""
-        if not self._due or not self._remains.best():
-            return False
-        self._due -= 1
-        found = self._remains.variation(self._rng)
-        if found is not None:
-            self._propose_cell(found, "from disturbed saliencies of a good cell")
-        return found is not None
+    def _vary(self) -> None:
+        """Propose a variation of one of the best cells if one is due and there is a new one."""
+        if self._due and self._remains.best():
+            self._due -= 1
+            found = self._remains.variation(self._rng)
+            if found is not None:
+                self._propose_cell(found, "from disturbed saliencies of a good cell")
 
     def _propose_cell(self, remain: Remain, note: str) -> None:
         came_from = remain.ordinal if remain.asked else remain.parent
