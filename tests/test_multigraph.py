@@ -191,7 +191,7 @@ BAD_GRAPHS: dict[str, tuple[object, str]] = {
     ),
     "an attribute beside the attributes": (
         graph_of({**PLAIN, "u": {"op": "linear", "bias_init": 3.0}}, EDGE),
-        "node 'u': unknown key 'bias_init', an attribute of linear that belongs into its "
+        "node 'u': unknown key 'bias_init', an attribute of linear that belongs in its "
         "attributes; expected op, name, attributes",
     ),
     "attributes misspelt": (
