@@ -2,14 +2,15 @@
 
     python experiments/benchmarks/prune.py [--runs FOLDER] [--seeds N] [--processes N] [--out FILE]
 
-In the space `gated`, on the tasks of searches.py, with fewer training steps and other seeds. The
-cells that a run of prune ends in are trained anew, all to the end, and beside each, two others with
-as many parameters at one width, within a tenth. The one is left of the same full cell by the same
-prunings where chance decides which connections go; the other is drawn from the space. All are
-inside the space, so that h reacts to x. Chance leaves small cells: where it left none of a size,
-that pair is missing, and it is said how many are. (Trained, all have the same number of parameters,
-as the width is chosen.) Then finalists of prune against those of random search after as many
-training steps, and beside gru and lstm. Effects are means of differences, one for each seed, with
+In the space `gated`, on the tasks of searches.py, with fewer training steps and other seeds; once
+with prune's defaults, once slowly: half of the connections a round, not seven tenths, of the better
+of two super-networks. The cells that a run of prune ends in are trained anew, all to the end, and
+beside each, two others with as many parameters at one width, within a tenth. The one is left of the
+same full cell by the same prunings where chance decides which connections go; the other is drawn
+from the space. All are inside the space, so that h reacts to x. Chance leaves small cells: where it
+left none of a size, that pair is missing, and it is said how many are. (Trained, all have the same
+number of parameters, as the width is chosen.) Then finalists of prune against those of random
+search after as many training steps, and beside gru and lstm. Effects are means of differences, one for each seed, with
 intervals of 95 % by Student's t. Each seed is recorded in FILE, prune.json beside this, and what is
 recorded is not done again.
 """
@@ -52,6 +53,12 @@ STEPS = 25_000
 FIRST = 200
 """The first seed; the others follow."""
 KNOWN = ("gru", "lstm")
+WAYS: Mapping[str, Mapping[str, Any]] = {
+    "prune": searches.CONTENDERS["prune"],
+    "prune, slowly": {"name": "prune", "drop": 0.5, "competitors": 2},
+}
+"""How is pruned; the first are the defaults."""
+RANDOM = searches.CONTENDERS["random"]
 CONTROLS = ("left by chance", "drawn")
 
 
@@ -65,14 +72,12 @@ def kept(run: Run) -> list[Cell]:
     return list(found.values())[:CELLS]
 
 
-def left_by_chance(seed: int) -> list[Cell]:
+def left_by_chance(way: str, seed: int) -> list[Cell]:
     """Return cells that are left of the full cell where chance decides which connections go."""
+    given = {key: value for key, value in WAYS[way].items() if key != "name"}
+    chance = {"saliency": "random", "variations": 0, "replicates": 1}
     strategy = Prune(
-        load_space("gated"),
-        seed=derive("left by chance", seed),
-        saliency="random",
-        variations=0,
-        replicates=1,
+        load_space("gated"), seed=derive("left by chance", seed), **{**given, **chance}
     )
     pool: dict[str, Cell] = {}
     while len(pool) < POOL and (proposal := strategy.ask()) is not None:
@@ -148,15 +153,15 @@ def left(run: Run) -> tuple[int, int]:
     return every, max((rounds[number][max(rounds[number])] for number in ended), default=every)
 
 
-def measure(job: tuple[Path, int]) -> tuple[int, dict[str, Any]]:
+def measure(job: tuple[Path, str, int]) -> tuple[str, int, dict[str, Any]]:
     """Search with one seed, train what is to be compared, and return all that is recorded."""
-    folder, seed = job
-    run = searches.search(folder, "prune", seed, STEPS)
-    other = searches.search(folder, "random", seed, STEPS)
+    folder, way, seed = job
+    run = searches.search(folder, way, WAYS[way], seed, STEPS)
+    other = searches.search(folder, "random", RANDOM, seed, STEPS)
     cells = kept(run)
-    pools = zip(CONTROLS, (left_by_chance(seed), drawn(seed)), strict=True)
+    pools = zip(CONTROLS, (left_by_chance(way, seed), drawn(seed)), strict=True)
     partners = {name: matched(cells, pool) for name, pool in pools}
-    return seed, {
+    found = {
         "connections": left(run),
         "cells": [
             {
@@ -178,10 +183,11 @@ def measure(job: tuple[Path, int]) -> tuple[int, dict[str, Any]]:
         "prune": searches.figures(run),
         "random": searches.figures(other),
     }
+    return way, seed, found
 
 
-def report(seeds: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Print and return the effects."""
+def report(way: str, seeds: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Print and return the effects of one way to prune."""
     if len(seeds) < 2:
         return {}
     found, gains = list(seeds.values()), {}
@@ -202,7 +208,7 @@ def report(seeds: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         for known in KNOWN:
             beside = [run["baselines"][known] for run in randoms]
             gains[f"{known}, {kind}"] = searches.gain(mine, beside)
-    searches.show(f"prune against ..., {len(found)} seeds, trained anew (a gain: lower)", gains)
+    searches.show(f"{way} against ..., {len(found)} seeds, trained anew (a gain: lower)", gains)
     most = max(inputs(Cell.parse(one["cell"])) for seed in found for one in seed["cells"])
     print(f"of {found[0]['connections'][0]} connections, at most {most} are left in a cell")
     return {"gains": gains, "most connections left in a cell": most}
@@ -211,16 +217,19 @@ def report(seeds: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
 def main() -> None:
     """Measure what is not recorded yet, and report."""
     asked = searches.options(__doc__, HERE, seeds=10)
-    made = searches.settings(STEPS, ("prune", "random"))
-    done: dict[str, Any] = recorded(asked.out, "prune", made).get("seeds", {})
+    made = searches.settings(STEPS, {**WAYS, "random": RANDOM})
+    before: dict[str, Any] = recorded(asked.out, "prune", made).get("ways", {})
+    done = {way: before.get(way, {}).get("seeds", {}) for way in WAYS}
     folder = searches.prepared(asked.runs)
     seeds = range(FIRST, FIRST + asked.seeds)
-    jobs = [(folder, seed) for seed in seeds if str(seed) not in done]
+    jobs = [(folder, way, seed) for way in WAYS for seed in seeds if str(seed) not in done[way]]
     with multiprocessing.get_context("spawn").Pool(asked.processes) as pool:
-        for seed, found in pool.imap_unordered(measure, jobs):
-            done[str(seed)] = found
-            timing.write(asked.out, {"prune": {"settings": made, "seeds": done}})
-    timing.write(asked.out, {"prune": {"settings": made, **report(done), "seeds": done}})
+        for way, seed, found in pool.imap_unordered(measure, jobs):
+            done[way][str(seed)] = found
+            ways: dict[str, Any] = {one: {"seeds": own} for one, own in done.items()}
+            timing.write(asked.out, {"prune": {"settings": made, "ways": ways}})
+    ways = {way: {**report(way, own), "seeds": own} for way, own in done.items()}
+    timing.write(asked.out, {"prune": {"settings": made, "ways": ways}})
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ import json
 import multiprocessing
 import statistics
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -86,9 +86,8 @@ def temporal_order() -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     return np.eye(6, dtype=np.float32)[symbols], 2 * signals[:, 0] + signals[:, 1]
 
 
-def experiment(folder: Path, contender: str, seed: int, steps: int) -> dict[str, Any]:
-    """Return the experiment of one contender and seed."""
-    strategy = CONTENDERS[contender]
+def experiment(folder: Path, strategy: Mapping[str, Any], seed: int, steps: int) -> dict[str, Any]:
+    """Return the experiment of one strategy and seed."""
     return {
         "experiment": {"name": strategy["name"], "seed": seed},
         "space": {"name": "gated"},
@@ -108,29 +107,27 @@ def experiment(folder: Path, contender: str, seed: int, steps: int) -> dict[str,
         "budget": {
             "total_steps": steps,
             "control": 0.0,
-            "baselines": list(KNOWN) if contender == "random" else [],
+            "baselines": list(KNOWN) if strategy["name"] == "random" else [],
         },
         "final": {"candidates": 5, "replicates": 3},
         "run": {"lag": 1},  # so that no budget is overspent by more than one training
     }
 
 
-def settings(steps: int, contenders: Iterable[str]) -> dict[str, Any]:
+def settings(steps: int, contenders: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Return what makes the runs of all seeds what they are, every default included."""
-    common = experiment(Path(), "random", 0, steps)
-    strategies = {
-        one: strategy_settings(CONTENDERS[one]["name"], CONTENDERS[one]) for one in contenders
-    }
+    common = experiment(Path(), CONTENDERS["random"], 0, steps)
+    strategies = {name: strategy_settings(one["name"], one) for name, one in contenders.items()}
     parts = ("space", "task", "evaluation", "fidelity", "budget", "final", "run")
     made = {**{key: common[key] for key in parts}, "samples": SAMPLES, "strategies": strategies}
     plain: dict[str, Any] = json.loads(json.dumps(made))  # as it is read again
     return plain
 
 
-def search(folder: Path, contender: str, seed: int, steps: int) -> Run:
+def search(folder: Path, name: str, strategy: Mapping[str, Any], seed: int, steps: int) -> Run:
     """Search once, or go on with a search that was broken off."""
-    tables = experiment(folder, contender, seed, steps)
-    return cs.search(tables, run=folder / f"{contender.replace(', ', '-')}-{seed}", workers=0)
+    tables = experiment(folder, strategy, seed, steps)
+    return cs.search(tables, run=folder / f"{name.replace(', ', '-')}-{seed}", workers=0)
 
 
 def prepared(folder: Path) -> Path:
@@ -144,7 +141,7 @@ def prepared(folder: Path) -> Path:
 
 def _figures_of(job: tuple[Path, str, int]) -> tuple[str, int, dict[str, Any]]:
     folder, name, seed = job
-    return name, seed, figures(search(folder, name, seed, STEPS))
+    return name, seed, figures(search(folder, name, CONTENDERS[name], seed, STEPS))
 
 
 def figures(run: Run) -> dict[str, Any]:
