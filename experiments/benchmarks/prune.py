@@ -10,9 +10,9 @@ same full cell by the same prunings where chance decides which connections go; t
 from the space. All are inside the space, so that h reacts to x. Chance leaves small cells: where it
 left none of a size, that pair is missing, and it is said how many are. (Trained, all have the same
 number of parameters, as the width is chosen.) Then finalists of prune against those of random
-search after as many training steps, and beside gru and lstm. Effects are means of differences, one for each seed, with
-intervals of 95 % by Student's t. Each seed is recorded in FILE, prune.json beside this, and what is
-recorded is not done again.
+search after as many training steps, and beside gru and lstm. Effects are means of differences, one
+for each seed, with intervals of 95 % by Student's t. Each seed is recorded in FILE, prune.json
+beside this, and what is recorded is not done again.
 """
 
 from __future__ import annotations
