@@ -51,10 +51,6 @@ class Remains:
         self._space, self._most = space, most  # operators of a cell
         self._by_id: dict[str, Remain] = {}
 
-    def of(self, cell: Cell) -> Remain:
-        """Return what is known of a cell."""
-        return self._by_id[cell.id]
-
     def best(self) -> list[Remain]:
         """Return those that could be trained, best first."""
         known = [one for one in self._by_id.values() if one.rank[0] < FAILED]
@@ -89,10 +85,11 @@ class Remains:
         while rest is not None and len(found) < count:
             if self.fits(rest, most):
                 near = chain([rest], islice(each_less(rest, saliency), REACH))
-                rest = next((one for one in near if self._is_inside(one, most)), rest)
-                if self._is_inside(rest, most) and rest.cell.id not in self._by_id:
-                    found.append(Remain(rest.cell, left, saliency, parent))
-                    self._by_id[rest.cell.id] = found[-1]
+                inside = next((one for one in near if self._is_inside(one, most)), None)
+                rest = rest if inside is None else inside
+                if inside is not None and inside.cell.id not in self._by_id:
+                    found.append(Remain(inside.cell, left, saliency, parent))
+                    self._by_id[inside.cell.id] = found[-1]
             rest = without_least(rest, saliency)
         return found
 
