@@ -84,7 +84,7 @@ class Experiment(BaseModel):
         if said and self.fidelity.rungs and self.fidelity.rungs[-1] > self.evaluation.steps:
             raise ValueError(
                 f"fidelity.rungs of at most evaluation.steps = {self.evaluation.steps}, "
-                f"found {self.fidelity.rungs[-1]}"
+                f"found {self.fidelity.rungs[-1]}; change both, or take none: fidelity.rungs = []"
             )
         return self
 

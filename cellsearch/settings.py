@@ -66,7 +66,9 @@ class SpaceTable(_Table):
     @property
     def source(self) -> str:
         """The name or the path, whichever stands in the file."""
-        return self.path or self.name or "gated"
+        if self.path is not None:
+            return self.path
+        return "gated" if self.name is None else self.name
 
 
 class StrategyTable(_OpenTable):

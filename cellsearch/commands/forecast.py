@@ -19,7 +19,7 @@ from cellsearch.run.machine import cpu_count
 from cellsearch.run.setup import Setup, first_seeds, prepare, warnings
 from cellsearch.tasks import Task, load_task
 from cellsearch.training import Training, one_thread
-from cellsearch.width import fit_hidden_size, model_parameters
+from cellsearch.width import fit_hidden_size, model_parameters, step_operations
 
 _TIMED_STEPS = 8
 _SUPER = "super-network"
@@ -88,6 +88,11 @@ def show_forecast(experiment: Experiment, workers: int | None, run: Path | None 
         for task in tasks:
             what = name if name == _SUPER else f"baseline {name}"
             size = _hidden_size(what, as_wide_as, task, experiment)
+            over = _over_limit(cell, size, task, experiment)
+            if over and name == _SUPER:
+                raise ExperimentError(f"{what}: {over}; raise that limit, or lower strategy.slots")
+            if over:
+                print(f"{what}: {over}", file=sys.stderr)
             took = _timed(cell, size, task, experiment)
             total += took
             count = model_parameters(cell, task, size, experiment.evaluation.layers)
@@ -105,9 +110,9 @@ def show_forecast(experiment: Experiment, workers: int | None, run: Path | None 
     searched, rest = _steps(experiment, baselines)
     whole = "" if there is None else "The whole run: "
     # What is searched is rather larger than the plain baselines, hence the slowest; of the steps
-    # of a search with super-networks, about half are theirs.
+    # of a search with super-networks, about a third are theirs.
     usual = max(time for name, time in seconds.items() if name != _SUPER)
-    each = (usual + seconds[_SUPER]) / 2 if _SUPER in seconds else usual
+    each = (2 * usual + seconds[_SUPER]) / 3 if _SUPER in seconds else usual
     most = math.inf if budget.hours is None else budget.hours * 3600
     minutes = max(1, round((min(searched * each / count, most) + rest * usual / count) / 60))
     out.print(
@@ -139,6 +144,17 @@ def _hidden_size(name: str, cell: Cell, task: Task, experiment: Experiment) -> i
         )
     except CellError as error:
         raise ExperimentError(f"{name}: {error}") from None
+
+
+def _over_limit(cell: Cell, size: int, task: Task, experiment: Experiment) -> str | None:
+    settings = experiment.evaluation
+    operations = step_operations(cell, task, size, settings.layers)
+    if operations <= settings.max_operations:
+        return None
+    return (
+        f"{operations} operations a step on task {task.name!r} are refused, as"
+        f" evaluation.max_operations is {settings.max_operations}"
+    )
 
 
 def _timed(cell: Cell, size: int, task: Task, experiment: Experiment) -> float:

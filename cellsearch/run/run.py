@@ -116,8 +116,8 @@ class Run:
         supers = len(self.candidates) - len(cells)
         if self.status == "done" and supers and not proposed:
             sentences += (
-                f" All that the strategy proposed were super-networks, {supers} of them: the budget"
-                " ended before a cell was left of one; raise it."
+                f" All that the strategy proposed were super-networks, {supers} of them, and no"
+                " cell was left of one: raise the budget if it is spent, else allow larger cells."
             )
         return sentences
 

@@ -64,7 +64,7 @@ def agree(
     there = [name for name in budget.baselines if name in zoo and zoo[name].id in table.places]
     if "baselines" in budget.model_fields_set and len(there) < len(budget.baselines):
         missing = next(name for name in budget.baselines if name not in there)
-        has = ", ".join(name for name in zoo if zoo[name].id in table.places)
+        has = ", ".join(name for name in zoo if zoo[name].id in table.places) or "no known cell"
         raise ExperimentError(f"budget.baselines: {where} has no {missing!r}; it has {has}")
     kept = {key: value for key, value in decided.items() if key not in FREE}
     return experiment.model_copy(

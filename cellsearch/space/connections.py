@@ -7,6 +7,7 @@ gate, a learned number, and the cell is a super-network; without the gates, it i
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -52,14 +53,16 @@ class Connections:
     """Connections of which each has a part in h.
 
     `junctions` are the names of all junctions in the order of computation, the updates of the
-    states last; those in `linears` are linears, the others sums. `most` says how many terms of a
-    sum stay in the end, where not all that are of use may.
+    states last; those in `linears` are linears, the others sums. `most` says how many values of a
+    junction stay in the end, where not all that are of use may; with fewer than `least` of them,
+    nothing flows out of it.
     """
 
     states: tuple[str, ...]
     junctions: tuple[str, ...]
     linears: frozenset[str]
     most: Mapping[str, int]
+    least: Mapping[str, int]
     kept: tuple[Connection, ...]
 
     def __len__(self) -> int:
@@ -79,14 +82,14 @@ class Connections:
     def without(self, gates: Iterable[str]) -> Connections | None:
         """Return what is left when these go, and what dies with them.
 
-        A connection dies when a source of it has nothing flowing in any more, and when nothing that
-        h depends on is left of what it flows into. None if h would be left without x, or without a
+        A connection dies when too little flows into a source of it, and when nothing that h depends
+        on is left of what it flows into. None if h would be left without x, or without a
         carried state.
         """
         gone = frozenset(gates)
         kept = tuple(connection for connection in self.kept if connection.gate not in gone)
         while True:
-            alive = _needed(_fed(kept, self.states))
+            alive = _needed(self._fed(kept))
             if len(alive) == len(kept):
                 break
             kept = alive
@@ -137,13 +140,20 @@ class Connections:
         return Cell.from_graph(graph)
 
     def chosen(self, saliency: Mapping[str, float]) -> Connections | None:
-        """Return what is left when of each sum the most salient terms stay, as many as may."""
+        """Return what is left when of each junction the most salient stay, as many as may."""
         gone: set[str] = set()
         for junction, connections in self._by_target():
             ranked = sorted((one.gate for one in connections), key=saliency.__getitem__)
             most = self.most.get(junction, len(ranked))
             gone |= set(ranked[: max(len(ranked) - most, 0)])
         return self.without(gone)
+
+    def _fed(self, kept: tuple[Connection, ...]) -> tuple[Connection, ...]:
+        """Return the connections that have all their sources."""
+        counts = Counter(connection.target for connection in kept)
+        there = {name for name, count in counts.items() if count >= self.least.get(name, 1)}
+        there |= {"x", *(f"{state}_prev" for state in self.states if state in there)}
+        return tuple(connection for connection in kept if there.issuperset(connection.sources))
 
     def _by_target(self) -> list[tuple[str, list[Connection]]]:
         """Return the junctions that something flows into, each with its connections."""
@@ -156,13 +166,6 @@ class Connections:
         if junction in self.linears:
             return f"linear({', '.join(values)})"
         return values[0] if len(values) == 1 else f"add({', '.join(values)})"
-
-
-def _fed(kept: tuple[Connection, ...], states: tuple[str, ...]) -> tuple[Connection, ...]:
-    """Return the connections that have all their sources."""
-    there = {connection.target for connection in kept}
-    there |= {"x", *(f"{state}_prev" for state in states if state in there)}
-    return tuple(connection for connection in kept if there.issuperset(connection.sources))
 
 
 def _needed(kept: tuple[Connection, ...]) -> tuple[Connection, ...]:

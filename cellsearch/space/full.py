@@ -28,9 +28,10 @@ _WORDS = ("linear", "plain", "sum", "slot", "gate")
 def full_cell(space: Space, slots: int) -> Connections:
     """Return all connections between the inputs, so many slots and the updates of the states.
 
-    Of the space's operators it has linear, add, mul, the activations, blend where an update blends
-    a state's own former value behind a sigmoid, and sub as 1 - v where the space has the number 1;
-    no others.
+    Of the space's operators it has linear, add, mul, the activations, blend where an update may
+    blend a state's own former value behind a sigmoid, and sub as 1 - v where the space has the
+    number 1; no others. Rules on what a linear or an update sees are kept to as far as they can be
+    while it is open what stays.
     """
     return _Growth(space).full(slots)
 
@@ -48,6 +49,7 @@ class _Growth:
         junctions: list[str] = []
         linears: list[str] = []
         most = dict.fromkeys(self.space.states, TERMS)
+        least: dict[str, int] = {}
         earlier: list[str] = []
         sums: list[str] = []
         activations = [op for op in self.space.operators if op in ACTIVATIONS]
@@ -65,13 +67,15 @@ class _Growth:
                 self._connect(slot, op, both)
             junctions += (linear, plain, both, slot)
             most |= {plain: TERMS, slot: 1}
+            if "linears_of_2_or_3" in self.space.rules:
+                most[linear], least[linear] = 3, 2
             linears.append(linear)
             earlier.append(slot)
             sums.append(both)
         for state, previous in zip(self.space.states, self.previous, strict=True):
-            carried = self.previous if self.space.carry else []
-            self._connect_elementwise(state, [*carried, *earlier])
-            if {"blend", "sigmoid"} <= set(self.space.operators) and self.space.carry:
+            direct = self.space.carry and "indirect_carry" not in self.space.rules
+            self._connect_elementwise(state, [*(self.previous if direct else []), *earlier])
+            if {"blend", "sigmoid"} <= set(self.space.operators) and direct:
                 for gate, own in zip(sums, earlier, strict=True):
                     for slot in earlier:
                         if slot != own:
@@ -81,6 +85,7 @@ class _Growth:
             junctions=(*junctions, *self.space.states),
             linears=frozenset(linears),
             most=most,
+            least=least,
             kept=tuple(self.connections),
         )
 

@@ -78,8 +78,9 @@ class Grow(Strategy):
     places, a state, or a value that is there already; what is open is closed, for scoring, by a
     linear of x and h_prev. All growths of a cell are far more than can be trained, so some are
     drawn at random: the `beam` best cells so far take turns. A cell grows no more once `width`
-    growths in a row have gained no more than the noise, and the next best takes its place. The
-    noise is measured by training leaders anew: somewhat too large, as what leads was often lucky.
+    growths in a row have gained no more than the noise, and the next best takes its place; once
+    that has come to all, the best grow on. The noise is measured by training leaders anew: somewhat
+    too large, as what leads was often lucky.
 
     Args:
         space: where the cells come from.

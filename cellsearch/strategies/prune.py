@@ -27,6 +27,8 @@ from cellsearch.strategies.settings import check_count
 
 BARREN = 20
 """Searches in a row that end in no new cell before the strategy is finished."""
+LEAST = 2
+"""Operators of the smallest cell that a pruning can end in."""
 MOST_SLOTS = 32
 """A full cell of more is not even counted."""
 WIDE = "gru"
@@ -66,9 +68,10 @@ class Prune(Strategy):
     saliency are dropped, with what dies with them, and where there is room for more competitors,
     from disturbed saliencies. Once the best are pruned to the target they end in cells of the
     space, each smaller than the one before. These are trained as all cells are: no score of a
-    super-network ranks a cell. Then come as many variations of the best cells of all searches: what
-    the last super-network before such a cell leaves when saliencies are disturbed. The next search
-    begins, from other seeds.
+    super-network ranks a cell. Then come as many variations of the best cells of all searches: from
+    what was left after the last round, the way to a cell is gone again with disturbed saliencies.
+    The next search begins, from other seeds. With the defaults, most searches end after the first
+    super-networks.
 
     Args:
         space: where the cells come from: of shape "graph", and not of scans.
@@ -77,8 +80,9 @@ class Prune(Strategy):
             comes earlier, and most of its cost. A GRU needs 5 of them, an LSTM 6.
         competitors: how many prunings compete in a round; with 1, searches compete by their cells.
         drop: the share of connections that goes in a round.
-        tolerance: how far a score may be behind the best of its round.
-        target: the most operators a cell may have in the end; 0 for what the space allows.
+        tolerance: how far a score may be behind the best of its round, where some compete.
+        target: the most operators a cell may have in the end, at least 2; 0 for what the space
+            allows.
         cells: how many cells a search ends in, at most.
         variations: how many variations of good cells follow, for each of those.
         replicates: how many trainings the best cell is given, as the score of one may be luck.
@@ -128,6 +132,10 @@ class Prune(Strategy):
                 f"space {space.name!r} has {what}, which no pruning of a full cell keeps to; "
                 "expected a space of any graphs, such as 'gated'; or use strategy 'genetic'"
             )
+        most = min(target or space.nodes, space.nodes)
+        if most < LEAST:
+            what = f"target is {target}" if target else f"space {space.name!r} has nodes = {most}"
+            _refuse(f"{what}; expected {LEAST} or more, as a linear goes through an activation")
         self._space = space
         self._rng = random.Random(derive("prune", seed))
         self._full = _affordable(space, slots)
@@ -135,7 +143,7 @@ class Prune(Strategy):
         self._tolerance, self._searches = tolerance, searches
         self._cells, self._variations, self._replicates = cells, variations, replicates
         self._measured = saliency == "measured"
-        self._remains = Remains(space, min(target or space.nodes, space.nodes))
+        self._remains = Remains(space, most)
         self._waiting: deque[tuple[Proposal, _Pruning | Remain]] = deque()
         self._out: deque[_Pruning | Remain] = deque()
         self._begun = self._running = self._asked = self._barren = 0

@@ -30,7 +30,7 @@ class Remain:
     """A cell that is left of a pruning, and what is known of it."""
 
     cell: Cell
-    left: Connections  # of the last super-network
+    left: Connections  # of the pruning that it ends, after its last round
     saliency: Mapping[str, float]  # which led from there to the cell
     parent: int | None  # ordinal of what it comes from
     ordinal: int = -1

@@ -47,9 +47,11 @@ POOL = 700
 """Cells pruned at random, and as many drawn, of which those with as many parameters are taken."""
 NEAR = 1.1
 """The largest ratio of two numbers of parameters that counts as equal."""
+CHANCE = 0.999
+"""A mean score from which on a cell counts as one that learned nothing."""
 REPLICATES = 2
 STEPS = 25_000
-"""Enough for two searches of prune, one after the other in each round."""
+"""Enough for several searches of prune."""
 FIRST = 200
 """The first seed; the others follow."""
 KNOWN = ("gru", "lstm")
@@ -67,7 +69,7 @@ def kept(run: Run) -> list[Cell]:
     found = {
         one.cell_id: one.cell
         for one in run.candidates
-        if one.note.startswith("what search") and one.result.status != "duplicate"
+        if re.fullmatch(r"what search \d+ left", one.note) and one.result.status != "duplicate"
     }
     return list(found.values())[:CELLS]
 
@@ -121,7 +123,7 @@ def parameters(cell: Cell) -> int:
 
 
 def inputs(cell: Cell) -> int:
-    """Return how many connections a cell has: values that its operators see."""
+    """Return how many values the operators of a cell see, about one for each connection."""
     return sum(len(node.args) for node in cell.normal.nodes)
 
 
@@ -138,19 +140,10 @@ def score(run: Run, cell: Cell) -> float:
     return statistics.fmean(one["score"] if one["status"] == "ok" else 1.0 for one in found)
 
 
-def left(run: Run) -> tuple[int, int]:
-    """Return connections of the full cell, and the most that a last super-network had."""
-    rounds: dict[str, dict[int, int]] = {}
-    every = 0
-    for one in run.candidates:
-        said = re.fullmatch(r"search (\d+), round (\d+): (\d+) of (\d+) connections", one.note)
-        if said is not None:
-            most = rounds.setdefault(said[1], {})
-            most[int(said[2])] = max(int(said[3]), most.get(int(said[2]), 0))
-            every = int(said[4])
-    notes = (re.match(r"what search (\d+) left", one.note) for one in run.candidates)
-    ended = {note[1] for note in notes if note is not None}
-    return every, max((rounds[number][max(rounds[number])] for number in ended), default=every)
+def connections(run: Run) -> int:
+    """Return how many connections the full cell has."""
+    notes = (re.search(r" of (\d+) connections", one.note) for one in run.candidates)
+    return next(int(note[1]) for note in notes if note is not None)
 
 
 def measure(job: tuple[Path, str, int]) -> tuple[str, int, dict[str, Any]]:
@@ -162,7 +155,7 @@ def measure(job: tuple[Path, str, int]) -> tuple[str, int, dict[str, Any]]:
     pools = zip(CONTROLS, (left_by_chance(way, seed), drawn(seed)), strict=True)
     partners = {name: matched(cells, pool) for name, pool in pools}
     found = {
-        "connections": left(run),
+        "connections": connections(run),
         "cells": [
             {
                 "cell": str(cell),
@@ -209,9 +202,24 @@ def report(way: str, seeds: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
             beside = [run["baselines"][known] for run in randoms]
             gains[f"{known}, {kind}"] = searches.gain(mine, beside)
     searches.show(f"{way} against ..., {len(found)} seeds, trained anew (a gain: lower)", gains)
+    full = found[0]["connections"]
     most = max(inputs(Cell.parse(one["cell"])) for seed in found for one in seed["cells"])
-    print(f"of {found[0]['connections'][0]} connections, at most {most} are left in a cell")
-    return {"gains": gains, "most connections left in a cell": most}
+    print(f"the full cell has {full} connections; operators of a cell see at most {most} values")
+    chance = at_chance(found)
+    for name, (dead, count) in chance.items():
+        print(f"{name}: {dead} of {count} cells at chance, or failed")
+    return {"gains": gains, "most values seen in a cell": most, "at chance": chance}
+
+
+def at_chance(seeds: Sequence[Mapping[str, Any]]) -> dict[str, tuple[int, int]]:
+    """Return, of cells kept and of each control, how many learned nothing, and of how many."""
+    cells = [one for seed in seeds for one in seed["cells"]]
+    found = {"kept": [one["score"] for one in cells]}
+    found |= {name: [one[name]["score"] for one in cells if name in one] for name in CONTROLS}
+    return {
+        name: (sum(score >= CHANCE for score in scores), len(scores))
+        for name, scores in found.items()
+    }
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ stand and the ten best. Prints tables and writes table.json beside itself.
 
 from __future__ import annotations
 
+import argparse
 import json
 import statistics
 import sys
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from cellsearch.cell import Cell
+from cellsearch.errors import CellSearchError
 from cellsearch.known import zoo
 from cellsearch.run import open_run
 from cellsearch.run.tabulate import tabulate
@@ -30,11 +32,18 @@ FILE = Path(__file__).parents[1] / "tables" / f"{NAME}.json.gz"
 BEST = 10
 
 
-def main(run: str | None) -> None:
+def main() -> None:
     """Make the table if a run is given, and describe it."""
-    if run is not None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("run", nargs="?", help="the folder of a run of `table`; it is made anew")
+    asked = parser.parse_args()
+    if asked.run is not None:
+        try:
+            made = tabulate(open_run(asked.run), NAME)
+        except CellSearchError as error:
+            sys.exit(str(error))
         FILE.parent.mkdir(exist_ok=True)
-        tabulate(open_run(run), NAME).write(FILE)
+        made.write(FILE)
     table, digest = read_table(find_table(NAME))
     report = {"sha256": digest, **describe(table)}
     Path(__file__).with_suffix(".json").write_text(json.dumps(report, indent=1) + "\n")
@@ -172,4 +181,4 @@ def show(value: Any, indent: int = 0) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1] if len(sys.argv) > 1 else None)
+    main()

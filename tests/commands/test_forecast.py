@@ -35,6 +35,15 @@ def test_super_networks_are_timed_and_told_where_nothing_is_left_of_them(say: Sa
     assert "All that the strategy proposed were super-networks" in " ".join(out.split())
 
 
+def test_dry_run_says_what_is_over_a_limit(say: Say) -> None:
+    little = ["search", "small.toml", "--dry-run", "--set", "evaluation.max_operations=100"]
+    code, out, error = say(*little)
+    assert code == 0 and "training steps" in out
+    assert error.startswith("baseline rnn: ") and "evaluation.max_operations is 100" in error
+    code, _, error = say(*little, "--set", "strategy.name=prune", "--set", "strategy.slots=2")
+    assert code == 2 and "super-network: " in error and "lower strategy.slots" in error
+
+
 def test_dry_run_and_search_say_what_becomes_of_the_seeds(say: Say) -> None:
     seeded = ["search", "small.toml", "--set", "space.name=jozefowicz"]
     seeded += ["--set", "evaluation.parameters=2000"]

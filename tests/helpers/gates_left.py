@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import networkx as nx
 
 from cellsearch.cell import Cell
@@ -21,7 +23,8 @@ def alive(full: Connections, gone: set[str]) -> set[str] | None:
     graph.add_edges_from((f"{state}_prev", state) for state in full.states)
     present = {one.gate: one for one in full.kept if one.gate not in gone}
     while True:
-        targets = {one.target for one in present.values()}
+        inflow = Counter(one.target for one in present.values())
+        targets = {name for name, count in inflow.items() if count >= full.least.get(name, 1)}
         unfed = {
             gate
             for gate, one in present.items()

@@ -14,7 +14,7 @@ from cellsearch.space import Space, load_space
 from cellsearch.space.connections import Connection, Connections
 from cellsearch.space.full import full_cell
 
-MINIMAL, GATED = load_space("minimal"), load_space("gated")
+MINIMAL, GATED, NLP = map(load_space, ("minimal", "gated", "nas_bench_nlp"))
 
 
 def connection(connections: Connections, target: str, op: str, *sources: str) -> str:
@@ -105,6 +105,24 @@ def test_all_that_comes_earlier_flows_into_a_slot() -> None:
     ]
 
 
+def test_what_linears_and_updates_may_see_is_kept_to() -> None:
+    full = full_cell(NLP, 3)
+    into: dict[str, list[str]] = {}
+    for one in full.kept:
+        into.setdefault(one.target, []).append(one.gate)
+    previous = {f"{state}_prev" for state in NLP.states}
+    updates = [one for one in full.kept if one.target in NLP.states]
+    assert updates and not [one for one in updates if previous & set(one.sources)]
+    rng = random.Random(0)
+    for _ in range(20):
+        chosen = full.chosen({gate: rng.random() for gate in full.gates})
+        assert chosen is not None
+        for linear in chosen.linears:
+            assert sum(one.target == linear for one in chosen.kept) in (0, 2, 3)
+    one_left = full.without(into["linear3"][1:])
+    assert one_left is not None and "linear3" not in {one.target for one in one_left.kept}
+
+
 def test_statements_are_not_called_as_states_are() -> None:
     space = Space(name="own", states=("h", "slot1", "v_gate2"), operators=("linear", "add", "tanh"))
     full = full_cell(space, 2)
@@ -116,7 +134,7 @@ def test_statements_are_not_called_as_states_are() -> None:
 @pytest.mark.parametrize("seed", range(40))
 def test_what_dies_with_a_connection_is_what_reachability_says(seed: int) -> None:
     rng = random.Random(seed)
-    left: Connections | None = full_cell(GATED if seed % 2 else MINIMAL, 3)
+    left: Connections | None = full_cell((MINIMAL, GATED, NLP)[seed % 3], 3)
     while left is not None:
         gone = set(rng.sample(left.gates, rng.randint(1, max(1, len(left) // 3))))
         expected = alive(left, gone)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from statistics import fmean
 from typing import Any
 
@@ -19,8 +22,10 @@ from cellsearch.known import zoo
 from cellsearch.space import Space, load_space
 from cellsearch.space.full import full_cell
 from cellsearch.strategies import Evaluation, Proposal, Prune, load_strategy
+from cellsearch.strategies.prune import BARREN
+from cellsearch.strategies.remains import REACH, Remains
 
-MINIMAL, GATED = load_space("minimal"), load_space("gated")
+MINIMAL, GATED, NLP = map(load_space, ("minimal", "gated", "nas_bench_nlp"))
 VARIED = "from disturbed saliencies of a good cell"
 Answer = Callable[[Proposal], Evaluation]
 
@@ -96,7 +101,7 @@ def test_the_least_salient_go_and_the_rest_is_what_is_proposed_next() -> None:
     assert gates(child.cell) == sorted(f"{gate}.weight" for gate in expected)
 
 
-@pytest.mark.parametrize("space", [MINIMAL, GATED], ids=lambda space: space.name)
+@pytest.mark.parametrize("space", [MINIMAL, GATED, NLP], ids=lambda space: space.name)
 @pytest.mark.parametrize("lag", [1, 16])
 def test_searches_end_in_cells_of_the_space(space: Space, lag: int) -> None:
     found = play(prune(space, slots=3, target=9, competitors=1), 60, lag=lag)
@@ -140,6 +145,80 @@ def test_where_a_further_training_is_refused_none_is_asked_for() -> None:
 
     found = play(prune(slots=3, target=9, replicates=3), 60, answer, lag=1)
     assert sum(bool(one.replicate) for one in found if one.width_of is None) == 1
+
+
+def test_a_cell_is_trained_again_only_when_its_results_are_there() -> None:
+    strategy = prune(slots=3, target=9, replicates=4)
+    waiting: list[Proposal] = []
+    told: Counter[str] = Counter()
+    again = 0
+    for _ in range(120):
+        proposal = strategy.ask() if len(waiting) < 8 else None
+        if proposal is not None:
+            waiting.append(proposal)
+            if proposal.replicate and proposal.width_of is None:
+                assert told[proposal.cell.id] == proposal.replicate
+                again += 1
+        else:
+            first = waiting.pop(0)
+            told[first.cell.id] += 1
+            score = random.Random(f"{first.cell.id} {first.replicate}").random()
+            strategy.tell(first, replace(judge(first), score=score))
+    assert again >= 6
+
+
+def test_no_cell_that_was_stopped_is_trained_again() -> None:
+    def stop(proposal: Proposal) -> Evaluation:
+        if proposal.width_of is not None:
+            return judge(proposal)
+        return Evaluation(status="stopped", score=0.5, rung_scores=(0.5,))
+
+    found = play(prune(slots=3, target=9, replicates=4), 60, stop)
+    assert not [one for one in found if one.replicate and one.width_of is None]
+
+
+def test_a_further_training_that_says_nothing_new_is_not_counted() -> None:
+    def answer(proposal: Proposal) -> Evaluation:
+        if proposal.width_of is None and proposal.replicate:
+            return Evaluation(status="duplicate", original="ok", score=0.0)
+        return judge(proposal)
+
+    found = play(prune(slots=3, target=9, replicates=4), 60, answer, lag=1)
+    assert {one.replicate for one in found if one.width_of is None} == {0, 1}
+
+
+def test_the_cells_of_a_search_come_from_all_prunings_that_ended() -> None:
+    found = play(prune(slots=3, target=9, cells=2, tolerance=0.99, searches=1), 60)
+    first = [one for one in found if one.note == "what search 0 left"]
+    assert len(first) == 2 and len({one.parents for one in first}) == 2
+
+
+def test_a_search_ends_when_choosing_drops_no_more_than_a_round() -> None:
+    def most(drop: float) -> int:
+        found = play(prune(slots=3, target=9, drop=drop, competitors=1, searches=1), 40)
+        return max(len(gates(found[one.parents[0]].cell)) for one in found if ended(one))
+
+    full = len(full_cell(MINIMAL, 3))
+    assert most(0.1) < full / 2 and most(0.7) == full
+
+
+def test_a_cell_outside_the_space_loses_a_connection_that_brings_it_inside() -> None:
+    full = full_cell(GATED, 3)
+    repaired = 0
+    for seed in range(40):
+        rng = random.Random(seed)
+        values = {gate: rng.random() for gate in full.gates}
+        chosen = full.chosen(values)
+        if chosen is None or GATED.contains(chosen.cell) is None:
+            continue
+        near = [chosen.without([gate]) for gate in sorted(chosen.gates, key=values.__getitem__)]
+        less = [one for one in near if one is not None][:REACH]
+        inside = [one.cell for one in less if GATED.contains(one.cell) is None]
+        if inside:
+            (found,) = Remains(GATED, 30).on_the_way(full, values, 1, parent=None)
+            assert found.cell == inside[0]
+            repaired += 1
+    assert repaired >= 3
 
 
 def test_variations_are_of_the_best_cells_and_as_large() -> None:
@@ -190,6 +269,7 @@ def test_failures_are_given_up_and_if_all_fail_chance_prunes() -> None:
     for answer in (diverge, lambda proposal: Evaluation(status="ok", score=0.5)):
         found = play(prune(target=9), 60, answer)
         assert sum(one.width_of is None for one in found) >= 8
+        assert {", by chance, " in one.note for one in found if ended(one)} == {True}
 
 
 def test_random_pruning_does_not_look_at_what_was_measured() -> None:
@@ -233,6 +313,7 @@ SETTINGS: list[tuple[Mapping[str, Any], str]] = [
     ({"cells": 2.0}, "cells is 2.0"),
     ({"variations": -1}, "variations is -1; expected a whole number, 0 or more"),
     ({"target": -1}, "target is -1; expected a whole number, 0 or more"),
+    ({"target": 1}, "target is 1; expected 2 or more"),
     ({"drop": 0}, "drop is 0; expected a number from 0.01 to 0.99"),
     ({"tolerance": "x"}, "tolerance is 'x'; expected a number from 0 to 0.99"),
     ({"saliency": "none"}, "saliency is 'none'; expected 'measured' or 'random'"),
@@ -250,6 +331,12 @@ def test_a_space_from_which_nothing_new_comes_ends_the_search() -> None:
     assert len(found) < 400
     cells = [one.cell.id for one in found if one.width_of is None]
     assert len(set(cells)) == len(cells)
+    numbers = [re.search(r"search (\d+)", one.note) for one in found]
+    searches = {int(number[1]) for number in numbers if number is not None}
+    fruitful = {int(one.note.split()[2].rstrip(",")) for one in found if ended(one)}
+    barren = searches - fruitful
+    assert min(barren) < max(fruitful)  # one barren search is no end
+    assert sum(number > max(fruitful) for number in barren) >= BARREN
 
 
 PLAYED = """
