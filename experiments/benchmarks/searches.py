@@ -13,7 +13,8 @@ have intervals of 95 % by Student's t. The mean of the five is what counts; all 
 by one too, is to look at, and among so many intervals some miss zero by chance. Temporal order was
 used for no setting: that of genetic (`population`) was chosen on the table `small` (copy, digits,
 letters), those of prune on letters and adding, with seeds 0 to 2 and 300 to 304, after former ones
-had come out badly on the seeds here, and those of grow are the first that were written down.
+had come out badly on the first six seeds here, which it therefore does not search with; and those
+of grow are the first that were written down.
 
 A run is a folder in FOLDER; broken off, it goes on. Each is recorded in FILE, searches.json beside
 this, and what is recorded is not searched again; so a long measurement can be made bit by bit.
