@@ -61,14 +61,14 @@ class SpaceTable(_Table):
     def _one_of_both(self) -> Self:
         if self.name is not None and self.path is not None:
             raise ValueError("either 'name' or 'path', not both")
+        if "" in (self.name, self.path):
+            raise ValueError("a name such as 'gated', or the path of a space's file; found nothing")
         return self
 
     @property
     def source(self) -> str:
         """The name or the path, whichever stands in the file."""
-        if self.path is not None:
-            return self.path
-        return "gated" if self.name is None else self.name
+        return self.path or self.name or "gated"
 
 
 class StrategyTable(_OpenTable):

@@ -116,6 +116,7 @@ REFUSED = [
     ("evaluation.learning_rates=[1,'a']", "evaluation.learning_rates.1: expected a number"),
     ("evaluation.learning_rates=[]", "evaluation.learning_rates: expected at least 1 of them"),
     ("fidelity.rungs=[5,3]", "fidelity.rungs: expected rungs that increase, found [5, 3]"),
+    ("space.name=", "space: expected a name such as 'gated', or the path"),
     ("fidelity.rungs=[500]", "fidelity.rungs of at most evaluation.steps = 400, found 500"),
     ("budget.control=1", "budget.control: expected less than 1.0, found 1"),
     ("budget.baselines=['gru','gru']", "budget.baselines: expected each baseline once"),
