@@ -83,8 +83,8 @@ class Connections:
         """Return what is left when these go, and what dies with them.
 
         A connection dies when too little flows into a source of it, and when nothing that h depends
-        on is left of what it flows into. None if h would be left without x, or without a
-        carried state.
+        on is left of what it flows into. None if h would be left without x, or without a carried
+        state.
         """
         gone = frozenset(gates)
         kept = tuple(connection for connection in self.kept if connection.gate not in gone)

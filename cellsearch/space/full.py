@@ -72,10 +72,10 @@ class _Growth:
             linears.append(linear)
             earlier.append(slot)
             sums.append(both)
+        direct = self.space.carry and "indirect_carry" not in self.space.rules
         for state, previous in zip(self.space.states, self.previous, strict=True):
-            direct = self.space.carry and "indirect_carry" not in self.space.rules
             self._connect_elementwise(state, [*(self.previous if direct else []), *earlier])
-            if {"blend", "sigmoid"} <= set(self.space.operators) and direct:
+            if direct and {"blend", "sigmoid"} <= set(self.space.operators):
                 for gate, own in zip(sums, earlier, strict=True):
                     for slot in earlier:
                         if slot != own:
