@@ -74,7 +74,7 @@ class SpaceTable(_Table):
 class StrategyTable(_OpenTable):
     """Table [strategy]: who proposes the cells, with its own settings."""
 
-    name: str = "genetic"
+    name: str = "grow"
 
 
 class TaskTable(_OpenTable):

@@ -58,14 +58,17 @@ def test_seeds_of_strategy_and_control_follow_the_experiments() -> None:
         (["budget.candidates=4", "budget.control=0.5"], 2, True),
         (["budget.candidates=1"], 2, True),
         (["budget={hours=1}"], 2, False),
-        (["strategy={name='random'}", "budget.candidates=1"], 0, False),
+        (["strategy.name=random", "budget.candidates=1"], 0, False),
+        (["strategy.name=grow", "budget.candidates=1"], 0, False),
         (["space.name=gated", "budget.candidates=1"], 0, False),
     ],
 )
 def test_seeds_that_use_up_the_budget_are_warned_of(
     overrides: list[str], first: int, warned: bool
 ) -> None:
-    asked = load_experiment("quickstart", ["space.name=jozefowicz", *overrides])
+    asked = load_experiment(
+        "quickstart", ["space.name=jozefowicz", "strategy.name=genetic", *overrides]
+    )
     setup = prepare(asked)
     assert first_seeds(setup) == ["lstm", "gru_reset_before"][:first]
     assert (
@@ -88,7 +91,7 @@ def test_baselines_that_a_table_lacks_are_warned_of() -> None:
         (["task.1={name='adding', length=20}", "task.0.name=adding", "task.0.length=9"], "task"),
         (["budget.baselines=['gro']"], r"no cell 'gro' in the zoo \(did you mean 'gru', "),
         (["strategy.name=genetics"], "did you mean 'genetic'"),
-        (["strategy.populaton=3"], "populaton.*did you mean 'population'"),
+        (["strategy.beem=3"], "'grow' has no setting 'beem'.*did you mean 'beam'"),
     ],
 )
 def test_what_makes_no_sense_is_refused_before_anything_runs(
