@@ -90,7 +90,8 @@ class Grow(Strategy):
         order: "gain", or "random" for a control in which any cells grow on, not the best.
         stop: whether cells stop growing at all.
         margin: how many standard deviations of the difference of two trainings count as noise.
-        replicates: how many leaders are trained anew, to measure the noise.
+        replicates: how many leaders are trained anew, to measure the noise; with 0, any
+            gain counts.
         sharing: whether a growth may put a value that is there already.
     """
 

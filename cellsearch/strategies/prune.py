@@ -130,7 +130,7 @@ class Prune(Strategy):
             what = f"shape {space.shape!r}" if space.shape != "graph" else "the rule 'scan'"
             _refuse(
                 f"space {space.name!r} has {what}, which no pruning of a full cell keeps to; "
-                "expected a space of any graphs, such as 'gated'; or use strategy 'genetic'"
+                "expected a space of any graphs, such as 'gated'; or use strategy 'grow'"
             )
         most = min(target or space.nodes, space.nodes)
         if most < LEAST:

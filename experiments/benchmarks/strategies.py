@@ -72,6 +72,7 @@ class Contender:
 CONTENDERS = {
     "random": Contender("random"),
     "random, halving": Contender("random", rungs=RUNGS),
+    "enumerate": Contender("enumerate"),
     "genetic": Contender("genetic"),
     "genetic, mutation only": Contender("genetic", {"crossover": 0.0}),
     "genetic, plain crossover": Contender("genetic", {"recombination": "subtree"}),
