@@ -18,9 +18,6 @@ EXPERIMENT = """
 name = "tiny"
 [space]
 name = "minimal"
-[strategy]
-name = "genetic"
-population = 4
 [[task]]
 name = "adding"
 length = 6

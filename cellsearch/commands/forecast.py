@@ -16,7 +16,7 @@ from cellsearch.experiment import Experiment
 from cellsearch.model import make_network
 from cellsearch.run.launch import default_folder, outlook
 from cellsearch.run.machine import cpu_count
-from cellsearch.run.setup import Setup, first_seeds, prepare, warnings
+from cellsearch.run.setup import first_seeds, prepare, warnings
 from cellsearch.tasks import Task, load_task
 from cellsearch.training import Training, one_thread
 from cellsearch.width import fit_hidden_size, model_parameters, step_operations
@@ -58,8 +58,10 @@ def show_forecast(experiment: Experiment, workers: int | None, run: Path | None 
         f"{setup.space.get('name', experiment.space.source)}, {' or '.join(limits)}, "
         f"{budget.control:.0%} of them drawn at random as control"
     )
-    if setup.space.get("seeds"):
-        out.print(_of_seeds(setup))
+    seeds = first_seeds(setup)
+    if seeds:
+        begin = f"{experiment.strategy.name} begins with {len(seeds)} of the space's seeds"
+        out.print(f"{begin}: {', '.join(seeds)}")
     for task in tasks:
         level = setup.levels[task.name]
         out.print(
@@ -122,17 +124,6 @@ def show_forecast(experiment: Experiment, workers: int | None, run: Path | None 
         f"{final.candidates} cell{'s' if final.candidates != 1 else ''}, the best of the control "
         f"and {baselines} baseline{'s' if baselines != 1 else ''}, {final.replicates} "
         f"time{'s' if final.replicates != 1 else ''} each"
-    )
-
-
-def _of_seeds(setup: Setup) -> str:
-    """Say what becomes of the space's seeds."""
-    strategy, first = setup.experiment.strategy.name, first_seeds(setup)
-    if first:
-        return f"{strategy} begins with {len(first)} of the space's seeds: {', '.join(first)}"
-    return (
-        f"{strategy} does not begin with the space's seeds, {', '.join(setup.space['seeds'])}; "
-        "`cellsearch list strategies` says which does"
     )
 
 

@@ -156,8 +156,13 @@ def prepare(experiment: Experiment) -> Setup:
     )
     # Settings that make no sense, and a space without a cell, are told now, not after the
     # baselines; the run has instances of its own.
-    setup.strategy()
-    (setup.control if experiment.budget.control else setup.strategy)().ask()
+    if experiment.budget.control:
+        setup.control().ask()
+    if setup.strategy().ask() is None:
+        raise ExperimentError(
+            f"strategy {chosen.name!r} proposes nothing in space {space.name!r}; choose another "
+            "one, such as 'random' (strategy.name), or another space"
+        )
     if digest is None:
         _check_widths(setup, loaded)
     return setup
@@ -178,17 +183,24 @@ def first_seeds(setup: Setup) -> list[str]:
 def warnings(asked: Experiment, setup: Setup) -> list[str]:
     """Return what people should know before it begins of the setup of what they asked for.
 
-    Baselines that the table lacks; a strategy that cannot propose more than seeds of the space.
+    Baselines that the table lacks; a strategy that does not begin with the space's seeds, or cannot
+    propose more than these.
     """
     found = []
     lacking = [name for name in asked.budget.baselines if name not in setup.baselines]
     if lacking:
         found.append(f"not among the baselines, as the table lacks them: {', '.join(lacking)}")
+    seeds, first = setup.space.get("seeds"), first_seeds(setup)
+    if seeds and not first:
+        found.append(
+            f"{setup.experiment.strategy.name} does not begin with the space's seeds, "
+            f"{', '.join(seeds)}; genetic does (strategy.name)"
+        )
     budget = setup.experiment.budget
     if budget.candidates is not None:
         drawn = int(budget.candidates * budget.control)
         left = budget.candidates - drawn
-        if left and len(first_seeds(setup)) >= left:
+        if left and len(first) >= left:
             found.append(
                 f"budget.candidates = {budget.candidates} leaves the strategy none to find, beside "
                 f"the draws of the control ({drawn}) and the seeds of the space ({left}); raise it"

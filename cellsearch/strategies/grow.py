@@ -23,7 +23,7 @@ from cellsearch.strategies.base import FAILED, Evaluation, Proposal, Strategy, j
 from cellsearch.strategies.gated_update_sprout import GatedUpdateSprout
 from cellsearch.strategies.highway_sprout import HighwaySprout
 from cellsearch.strategies.settings import check_count
-from cellsearch.strategies.sprout import Sprout, begin
+from cellsearch.strategies.sprout import AT_ONCE, Sprout, begin
 
 TRIES = 60
 """Growths that are drawn before a branch is given up as one that nothing new grows from."""
@@ -197,24 +197,31 @@ class Grow(Strategy):
         return None
 
     def _grow_anyone(self) -> Proposal | None:
-        """Return a growth of any cell, the barren too: the last resort where little is left."""
+        """Return a growth of any cell, the barren too: the last resort where little is left.
+
+        Where none is new, several come at once, as in some spaces each alone leads outside.
+        """
         anyone = [self._root, *(one for one in self._branches.values() if one is not self._root)]
-        for _ in range(LAST_TRIES):
-            proposal = self._try_growth(self._rng.choice(anyone))
-            if proposal is not None:
-                return proposal
+        for at_once in (1, AT_ONCE):
+            for _ in range(LAST_TRIES):
+                proposal = self._try_growth(self._rng.choice(anyone), at_once)
+                if proposal is not None:
+                    return proposal
         return None
 
-    def _try_growth(self, member: Branch) -> Proposal | None:
-        """Return a random growth of a cell, or None if it is nothing new."""
-        found = member.sprout.grown(self._space, self._rng, self._sharing)
-        if found is None:
-            return None
-        sprout, note = found
-        cell = sprout.closed(self._space)
-        if cell is None or cell.id in self._branches:
-            return None
-        return self._propose(Branch(sprout, cell, member), cell, note)
+    def _try_growth(self, member: Branch, at_once: int = 1) -> Proposal | None:
+        """Return a random growth of a cell, or so many at once; None if it is nothing new."""
+        sprout, notes = member.sprout, []
+        for _ in range(at_once):
+            found = sprout.grown(self._space, self._rng, self._sharing)
+            if found is None:
+                continue
+            sprout, note = found
+            notes.append(note)
+            cell = sprout.closed(self._space)
+            if cell is not None and cell.id not in self._branches:
+                return self._propose(Branch(sprout, cell, member), cell, ", then ".join(notes))
+        return None
 
     def _propose(self, branch: Branch, cell: Cell, note: str) -> Proposal:
         branch.ordinal = self._asked

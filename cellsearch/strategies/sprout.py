@@ -29,6 +29,8 @@ from cellsearch.space.rules import ACTIVATIONS
 OPEN = "open"
 """What stands as the operator of an open place."""
 
+AT_ONCE = 3
+"""Growths that may come together, where each alone leaves the space."""
 BEGINNINGS = 100
 """Random growths that a way of closing is given to show that it suits the space."""
 
@@ -120,18 +122,20 @@ class Sprout:
 
 
 def begin(space: Space) -> Sprout | None:
-    """Return one open place, to be closed in the first way in which something can grow from it."""
+    """Return one open place, to be closed in the first way in which something can grow from it.
+
+    It must be inside the space before it is full grown; ways in which one growth is enough for that
+    come first.
+    """
     rng = random.Random(0)
-    for closing in CLOSINGS:
-        if closing.activation and closing.activation not in space.operators:
-            continue
-        for size, _ in product(range(1, 4), range(BEGINNINGS)):
-            sprout = Sprout(closing=closing)
-            for _ in range(size):
-                grown = sprout.grown(space, rng, True)
-                sprout = sprout if grown is None else grown[0]
-            if sprout.closed(space) is not None:
-                return Sprout(closing=closing)
+    ways = [way for way in CLOSINGS if not way.activation or way.activation in space.operators]
+    for growths, closing, _ in product(range(1, AT_ONCE + 1), ways, range(BEGINNINGS)):
+        sprout = Sprout(closing=closing)
+        for _ in range(growths):
+            grown = sprout.grown(space, rng, True)
+            sprout = sprout if grown is None else grown[0]
+        if sprout.places and sprout.closed(space) is not None:
+            return Sprout(closing=closing)
     return None
 
 

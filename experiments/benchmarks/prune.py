@@ -7,7 +7,8 @@ with prune's defaults, once slowly: half of the connections a round, not seven t
 of two super-networks. The cells that a run of prune ends in are trained anew, all to the end, and
 beside each, two others with as many parameters at one width, within a tenth. The one is left of the
 same full cell by the same prunings where chance decides which connections go; the other is drawn
-from the space. All are inside the space, so that h reacts to x. Chance leaves small cells: where it
+from the space. The one that was best in the search is also put beside gru and lstm, trained alike.
+All are inside the space, so that h reacts to x. Chance leaves small cells: where it
 left none of a size, that pair is missing, and it is said how many are. (Trained, all have the same
 number of parameters, as the width is chosen.) Then finalists of prune against those of random
 search after as many training steps, and beside gru and lstm. Effects are means of differences, one
@@ -33,6 +34,8 @@ from scipy.optimize import linear_sum_assignment
 
 from cellsearch.cell import Cell
 from cellsearch.evaluation import evaluate
+from cellsearch.known import zoo
+from cellsearch.run.records import Candidate
 from cellsearch.run.run import Run
 from cellsearch.run.setup import prepare
 from cellsearch.seeds import derive
@@ -64,14 +67,19 @@ RANDOM = searches.CONTENDERS["random"]
 CONTROLS = ("left by chance", "drawn")
 
 
-def kept(run: Run) -> list[Cell]:
+def kept(run: Run) -> list[Candidate]:
     """Return the first cells that searches ended in, each by saliency alone: no variations."""
     found = {
-        one.cell_id: one.cell
+        one.cell_id: one
         for one in run.candidates
         if re.fullmatch(r"what search \d+ left", one.note) and one.result.status != "duplicate"
     }
     return list(found.values())[:CELLS]
+
+
+def best(found: Sequence[Candidate]) -> int:
+    """Return the place of the one that was best in the search."""
+    return min(range(len(found)), key=lambda place: found[place].result.rank_key)
 
 
 def left_by_chance(way: str, seed: int) -> list[Cell]:
@@ -151,7 +159,8 @@ def measure(job: tuple[Path, str, int]) -> tuple[str, int, dict[str, Any]]:
     folder, way, seed = job
     run = searches.search(folder, way, WAYS[way], seed, STEPS)
     other = searches.search(folder, "random", RANDOM, seed, STEPS)
-    cells = kept(run)
+    left = kept(run)
+    cells = [one.cell for one in left]
     pools = zip(CONTROLS, (left_by_chance(way, seed), drawn(seed)), strict=True)
     partners = {name: matched(cells, pool) for name, pool in pools}
     found = {
@@ -173,6 +182,8 @@ def measure(job: tuple[Path, str, int]) -> tuple[str, int, dict[str, Any]]:
             }
             for place, cell in enumerate(cells)
         ],
+        "best": best(left),
+        "known": {name: score(run, zoo[name]) for name in KNOWN},
         "prune": searches.figures(run),
         "random": searches.figures(other),
     }
@@ -193,6 +204,10 @@ def report(way: str, seeds: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         name = f"cells {control}, {sum(map(len, pairs))} pairs"
         if len(means) > 1:
             gains[name] = searches.gain([a for a, _ in means], [b for _, b in means])
+    kept_best = [seed["cells"][seed["best"]]["score"] for seed in found]
+    for known in KNOWN:
+        beside = [seed["known"][known] for seed in found]
+        gains[f"{known}, the best of these cells"] = searches.gain(kept_best, beside)
     prune, randoms = ([one[name] for one in found] for name in ("prune", "random"))
     against = searches.compared(prune, randoms)
     for kind, pick in searches.KINDS.items():

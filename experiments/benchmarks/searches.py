@@ -55,6 +55,7 @@ CONTENDERS: Mapping[str, Mapping[str, Any]] = {
 }
 PAIRS = (
     *((name, "random") for name in CONTENDERS if name != "random"),
+    ("grow", "genetic"),
     ("grow", "grow, never stopping"),
 )
 """Who is compared with whom."""

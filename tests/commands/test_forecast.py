@@ -47,8 +47,10 @@ def test_dry_run_says_what_is_over_a_limit(say: Say) -> None:
 def test_dry_run_and_search_say_what_becomes_of_the_seeds(say: Say) -> None:
     seeded = ["search", "small.toml", "--set", "space.name=jozefowicz"]
     seeded += ["--set", "evaluation.parameters=2000"]
-    out = " ".join(say(*seeded, "--dry-run")[1].split())
-    assert "random does not begin with the space's seeds, lstm, gru_reset_before; `cell" in out
+    left_out = "does not begin with the space's seeds, lstm, gru_reset_before; genetic does"
+    assert say(*seeded, "--dry-run")[2].startswith(f"random {left_out}")
+    grown = [*seeded, "--set", "strategy.name=grow", "--run", "grown", "--workers", "0"]
+    assert f"grow {left_out}" in say(*grown)[2]
     code, out, error = say(*seeded, "--set", "strategy.name=genetic", "--dry-run")
     assert code == 0 and "genetic begins with 2 of the space's seeds: lstm, gru_reset_b" in out
     assert error == ""

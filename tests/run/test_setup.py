@@ -12,8 +12,9 @@ from cellsearch.errors import CellSearchError, ExperimentError, SpaceError
 from cellsearch.experiment import load_experiment
 from cellsearch.run import default_folder, search
 from cellsearch.run.setup import first_seeds, prepare, warnings
-from cellsearch.space import load_space
+from cellsearch.space import Space, load_space
 from cellsearch.strategies import load_strategy
+from cellsearch.strategies.base import Evaluation, Proposal, Strategy
 from cellsearch.tasks import Task, load_task
 
 
@@ -74,6 +75,33 @@ def test_seeds_that_use_up_the_budget_are_warned_of(
     assert (
         any("leaves the strategy none to find" in one for one in warnings(asked, setup)) == warned
     )
+
+
+@pytest.mark.parametrize("control", [0, 0.2])
+def test_a_strategy_that_proposes_nothing_is_refused_before_anything_runs(
+    tmp_path: Path, control: float
+) -> None:
+    with pytest.raises(ExperimentError, match=r":Silent' proposes nothing in space 'minimal'"):
+        search(
+            **{**SMALL, "strategy": f"{__name__}:Silent"},
+            run=tmp_path / "run",
+            task="adding",
+            overrides=[f"budget.control={control}"],
+        )
+    assert not (tmp_path / "run").exists()
+
+
+class Silent(Strategy):
+    """Has nothing to propose."""
+
+    def __init__(self, space: Space, *, seed: int) -> None:
+        del space, seed
+
+    def ask(self) -> None:
+        return None
+
+    def tell(self, proposal: Proposal, evaluation: Evaluation) -> None:
+        raise AssertionError("told")
 
 
 def test_baselines_that_a_table_lacks_are_warned_of() -> None:

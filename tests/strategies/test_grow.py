@@ -10,11 +10,12 @@ import pytest
 from cellsearch.cell import Cell
 from cellsearch.errors import ExperimentError
 from cellsearch.known import zoo
-from cellsearch.space import load_space
+from cellsearch.space import Space, load_space
 from cellsearch.space.enumeration import size
 from cellsearch.strategies import load_strategy
 from cellsearch.strategies.base import Evaluation, Proposal
 from cellsearch.strategies.grow import Grow
+from cellsearch.strategies.sprout import begin
 
 SPACES = ("minimal", "gated", "small", "tree", "scan", "jozefowicz", "nas_bench_nlp", "darts")
 
@@ -50,6 +51,39 @@ def test_it_grows_inside_every_space(name: str, lag: int) -> None:
     assert len({one.cell.id for one in asked}) == len(asked) == 60
     assert all(space.contains(one.cell) is None for one in asked)
     assert all(parent < index for index, one in enumerate(asked) for parent in one.parents)
+
+
+GATED = load_space("gated").operators
+OWN: dict[str, dict[str, tuple[str, ...]]] = {
+    "activated scan": {
+        "operators": ("linear", "mul", "add", "sigmoid", "tanh"),
+        "rules": ("scan", "linears_of_activations"),
+    },
+    "gated scan": {"operators": GATED, "states": ("h", "c"), "rules": ("scan",)},
+    "scan without cancelling": {"operators": GATED, "rules": ("nothing_cancels", "scan")},
+    "blending scan": {"operators": ("linear", "blend", "sigmoid"), "rules": ("scan",)},
+}
+"""Spaces where a linear of x and h_prev is outside, but cells without open places may see it."""
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_it_grows_in_spaces_of_ones_own(name: str) -> None:
+    space = Space(name=name, **OWN[name])
+    asked = play(Grow(space, seed=0, replicates=0), 60)
+    assert len({one.cell.id for one in asked}) == len(asked) == 60
+    assert all(space.contains(one.cell) is None for one in asked)
+
+
+def test_growths_come_together_where_each_alone_leaves_the_space() -> None:
+    rules = ("indirect_carry", "scan")
+    space = Space(name="own", operators=("linear", "add", "tanh"), rules=rules)
+    rng = random.Random(0)
+    alone = [begin(space).grown(space, rng, True) for _ in range(500)]
+    assert all(one is None or one[0].closed(space) is None for one in alone)
+    asked = play(Grow(space, seed=0, replicates=0), 20)
+    assert len({one.cell.id for one in asked}) == len(asked) == 20
+    assert all(space.contains(one.cell) is None for one in asked)
+    assert ", then " in asked[0].note
 
 
 def test_it_begins_with_what_is_open_closed_by_a_linear() -> None:
