@@ -134,6 +134,7 @@ class Grow(Strategy):
         self._doubted: list[Branch] = []
         self._squares: list[float] = []  # estimates of the variance between trainings
         self._turn = self._asked = self._news = 0
+        self._spent = -1  # how many branches there were when nothing new grew from any of them
 
     def ask(self) -> Proposal | None:
         """Return a growth of a cell of the beam, or a leader once more.
@@ -199,14 +200,18 @@ class Grow(Strategy):
     def _grow_anyone(self) -> Proposal | None:
         """Return a growth of any cell, the barren too: the last resort where little is left.
 
-        Where none is new, several come at once, as in some spaces each alone leads outside.
+        Where none is new, several come at once, as in some spaces each alone leads outside. What
+        was tried in vain is not tried again before there is another cell.
         """
+        if self._spent == len(self._branches):
+            return None
         anyone = [self._root, *(one for one in self._branches.values() if one is not self._root)]
         for at_once in (1, AT_ONCE):
             for _ in range(LAST_TRIES):
                 proposal = self._try_growth(self._rng.choice(anyone), at_once)
                 if proposal is not None:
                     return proposal
+        self._spent = len(self._branches)
         return None
 
     def _try_growth(self, member: Branch, at_once: int = 1) -> Proposal | None:

@@ -303,23 +303,24 @@ def _carry(growing: _Growing) -> int | None:
         return None
     state = free[0]
     leaf = growing.add(Part("state", name=state))
-    new = _update(growing, leaf)
-    if new is None:
-        return None
-    growing.states[state] = new
+    new = growing.states[state] = _update(growing, leaf)
     if growing.rng.random() < 0.6:
         return new
     seen = [leaf] if growing.rng.random() < 0.3 else [growing.add(Part("x")), leaf]
     return leaf if len(seen) == 1 else growing.operator("linear", *seen)
 
 
-def _update(growing: _Growing, leaf: int) -> int | None:
-    """Add an update of a further state: what was there and what is new, behind gates."""
-    ways = [name for name in ("add", "blend") if name in growing.space.operators]
-    if "mul" not in growing.space.operators and "add" in ways:
+def _update(growing: _Growing, leaf: int) -> int:
+    """Add an update of a further state from what was there and what is new, gated if possible."""
+    operators = growing.space.operators
+    ways = [name for name in ("add", "blend") if name in operators]
+    if "mul" not in operators and "add" in ways:
         ways.remove("add")
     if not ways:
-        return None
+        pairs = [name for name in operators if OPERATORS[name].arity[0] == 2]
+        op = growing.rng.choice(["linear", *pairs])
+        new = growing.add(Part("x")) if op == "linear" else growing.value()
+        return growing.operator(op, leaf, new)
     if growing.rng.choice(ways) == "blend":
         return growing.operator("blend", growing.gate(), leaf, growing.value())
     return growing.operator("add", growing.operator("mul", growing.gate(), leaf), growing.term())

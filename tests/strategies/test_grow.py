@@ -14,8 +14,8 @@ from cellsearch.space import Space, load_space
 from cellsearch.space.enumeration import size
 from cellsearch.strategies import load_strategy
 from cellsearch.strategies.base import Evaluation, Proposal
-from cellsearch.strategies.grow import Grow
-from cellsearch.strategies.sprout import begin
+from cellsearch.strategies.grow import TRIES, Grow
+from cellsearch.strategies.sprout import Sprout, begin
 
 SPACES = ("minimal", "gated", "small", "tree", "scan", "jozefowicz", "nas_bench_nlp", "darts")
 
@@ -84,6 +84,38 @@ def test_growths_come_together_where_each_alone_leaves_the_space() -> None:
     assert len({one.cell.id for one in asked}) == len(asked) == 20
     assert all(space.contains(one.cell) is None for one in asked)
     assert ", then " in asked[0].note
+
+
+@pytest.mark.parametrize(
+    "operators", [("linear", "mul", "tanh"), ("linear", "add", "tanh"), ("linear", "tanh")]
+)
+def test_further_states_are_carried_with_whatever_operators_there_are(
+    operators: tuple[str, ...],
+) -> None:
+    space = Space(name="own", operators=operators, states=("h", "c"))
+    asked = play(Grow(space, seed=0, replicates=0), 60)
+    assert sum(len(one.cell.states) == 2 for one in asked) >= 3
+
+
+def test_what_grows_nowhere_is_not_tried_again_after_every_result(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    space = replace(load_space("minimal"), operators=("linear", "tanh"), nodes=2, products=2)
+    strategy = Grow(space, seed=0, replicates=0)
+    asked = []
+    while (proposal := strategy.ask()) is not None:
+        asked.append(proposal)
+    tries = 0
+
+    def grown(*_: object) -> None:
+        nonlocal tries
+        tries += 1
+
+    monkeypatch.setattr(Sprout, "grown", grown)
+    for one in asked:
+        strategy.tell(one, ok(0.5))
+        assert strategy.ask() is None
+    assert tries <= TRIES * len(asked)
 
 
 def test_it_begins_with_what_is_open_closed_by_a_linear() -> None:
