@@ -7,8 +7,8 @@ with prune's defaults, once slowly: half of the connections a round, not seven t
 of two super-networks. The cells that a run of prune ends in are trained anew, all to the end, and
 beside each, two others with as many parameters at one width, within a tenth. The one is left of the
 same full cell by the same prunings where chance decides which connections go; the other is drawn
-from the space. The one that was best in the search is also put beside gru and lstm, trained alike.
-All are inside the space, so that h reacts to x. Chance leaves small cells: where it
+from the space. Of the cells kept, the one that was best in the search is put beside gru and lstm,
+trained alike. All are inside the space, so that h reacts to x. Chance leaves small cells: where it
 left none of a size, that pair is missing, and it is said how many are. (Trained, all have the same
 number of parameters, as the width is chosen.) Then finalists of prune against those of random
 search after as many training steps, and beside gru and lstm. Effects are means of differences, one
